@@ -1,0 +1,67 @@
+"""The algebra, a module per structure; the everyday combinators are also in ``mce``."""
+
+from mce.combinators.alternative import first_success, hedge, or_else, race, recover
+from mce.combinators.applicative import apply, gather, last, lift, quorum, settle, validate, zip_with
+from mce.combinators.clock import sleep
+from mce.combinators.functor import as_, bimap, map, map_error, tap
+from mce.combinators.monad import bind, compose, do, fail, forever_until, identity, iterate, join, pure, tail_rec, then
+from mce.combinators.policy import retry, timeout
+from mce.combinators.resource import bracket, ensure
+from mce.combinators.selective import branch, switch, unless, when
+from mce.combinators.state import focus, get, modify, put, transact
+from mce.combinators.traversable import as_completed, each, filter_each, fold, partition, scan, sequence, traverse, tree_reduce
+
+__all__ = [
+    "apply",
+    "as_",
+    "as_completed",
+    "bimap",
+    "bind",
+    "bracket",
+    "branch",
+    "compose",
+    "do",
+    "each",
+    "ensure",
+    "fail",
+    "filter_each",
+    "first_success",
+    "focus",
+    "fold",
+    "forever_until",
+    "gather",
+    "get",
+    "hedge",
+    "identity",
+    "iterate",
+    "join",
+    "last",
+    "lift",
+    "map",
+    "map_error",
+    "modify",
+    "or_else",
+    "partition",
+    "pure",
+    "put",
+    "quorum",
+    "race",
+    "recover",
+    "retry",
+    "scan",
+    "sequence",
+    "settle",
+    "sleep",
+    "switch",
+    "tail_rec",
+    "tap",
+    "then",
+    "timeout",
+    "transact",
+    "traverse",
+    "tree_reduce",
+    "unless",
+    "validate",
+    "when",
+    "zip_with",
+]

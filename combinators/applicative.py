@@ -1,0 +1,339 @@
+"""Applicative: independent flows side by side, and what becomes of their values, failures and states.
+
+``gather`` is the parallel applicative (``Par`` in Cats), ``validate`` the accumulating one, which has no monad;
+``apply`` is the sequential one that agrees with ``bind``.
+Source: McBride and Paterson, *Applicative programming with effects* (2008).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Never, overload
+
+from returns.result import Result
+from typing_extensions import TypeVar
+
+from mce.errors import DefinitionError, brief
+from mce.flow import Flow, flow_node, plain_function
+from mce.syntax import Fn, Join, Par, Then
+
+__all__ = ["apply", "gather", "last", "lift", "quorum", "settle", "validate", "zip_with"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+I1 = TypeVar("I1")
+S1 = TypeVar("S1")
+A1 = TypeVar("A1")
+A2 = TypeVar("A2")
+A3 = TypeVar("A3")
+A4 = TypeVar("A4")
+A5 = TypeVar("A5")
+A6 = TypeVar("A6")
+E1 = TypeVar("E1")
+E2 = TypeVar("E2")
+E3 = TypeVar("E3")
+E4 = TypeVar("E4")
+E5 = TypeVar("E5")
+E6 = TypeVar("E6")
+
+
+def last(states: Sequence[S1]) -> S1:
+    """Give the last branch's state: the merge of the paper, where a later branch silently wins."""
+    return states[-1]
+
+
+def _par(flows: tuple[Any, ...], where: str, how: Join) -> Flow[Any, Any, Any, Any]:
+    return Flow(Par(tuple(flow_node(flow, where) for flow in flows), how, where))
+
+
+@overload
+def gather(*, merge: Callable[[list[Any]], Any] | None = None) -> Flow[object, tuple[()]]: ...
+@overload
+def gather(
+    f1: Flow[I1, A1, E1, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+) -> Flow[I1, tuple[A1], E1, S1]: ...
+@overload
+def gather(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+) -> Flow[I1, tuple[A1, A2], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def gather(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+) -> Flow[I1, tuple[A1, A2], E1 | E2, S1]: ...
+@overload
+def gather(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+) -> Flow[I1, tuple[A1, A2, A3], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def gather(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+) -> Flow[I1, tuple[A1, A2, A3], E1 | E2 | E3, S1]: ...
+@overload
+def gather(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+) -> Flow[I1, tuple[A1, A2, A3, A4], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def gather(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+) -> Flow[I1, tuple[A1, A2, A3, A4], E1 | E2 | E3 | E4, S1]: ...
+@overload
+def gather(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], f5: Flow[I1, A5, Never, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+) -> Flow[I1, tuple[A1, A2, A3, A4, A5], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def gather(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], f5: Flow[I1, A5, E5, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+) -> Flow[I1, tuple[A1, A2, A3, A4, A5], E1 | E2 | E3 | E4 | E5, S1]: ...
+@overload
+def gather(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], f5: Flow[I1, A5, Never, S1], f6: Flow[I1, A6, Never, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+) -> Flow[I1, tuple[A1, A2, A3, A4, A5, A6], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def gather(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], f5: Flow[I1, A5, E5, S1], f6: Flow[I1, A6, E6, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+) -> Flow[I1, tuple[A1, A2, A3, A4, A5, A6], E1 | E2 | E3 | E4 | E5 | E6, S1]: ...
+@overload
+def gather(
+    *flows: Flow[I1, A, E1, S1], merge: Callable[[list[Any]], Any] | None = None
+) -> Flow[I1, tuple[A, ...], E1, S1]: ...
+def gather(*flows: Any, merge: Callable[[list[Any]], Any] | None = None) -> Any:
+    """Run the flows concurrently, each on the same input, and give the tuple of their values; fail fast.
+
+    The first failure cancels the others; the state is then that of the failing branch, and the outcome tells what
+    its siblings had produced. Otherwise the branches' state changes are joined (design 5): fields that several wrote
+    need a reducer or are a :class:`mce.StateConflict`; ``merge(states)`` makes the state of theirs instead.
+    No flows give the empty tuple.
+
+    Laws (``tests/laws/test_applicative.py``): ``gather(a).map(first) = a``; associative up to nesting of tuples;
+    ``gather(pure(x), m).map(second) = m``; agrees with ``apply`` when all branches succeed and none reads what
+    another writes. Not a law: agreement with ``bind`` on failures, since a failing sibling drops the other's change.
+
+    >>> from mce import pure, fail
+    >>> gather(pure(1), pure("a")).run_sync()
+    Outcome((1, 'a'))
+    >>> gather(pure(1), fail("no")).run_sync().error
+    'no'
+    """
+    return _par(flows, "gather", Join(merge=merge))
+
+
+@overload
+def validate() -> Flow[object, tuple[()]]: ...
+@overload
+def validate(
+    f1: Flow[I1, A1, E1, S1], /
+) -> Flow[I1, tuple[A1], tuple[E1, ...], S1]: ...
+@overload
+def validate(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], /
+) -> Flow[I1, tuple[A1, A2], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def validate(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], /
+) -> Flow[I1, tuple[A1, A2], tuple[E1 | E2, ...], S1]: ...
+@overload
+def validate(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], /
+) -> Flow[I1, tuple[A1, A2, A3], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def validate(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], /
+) -> Flow[I1, tuple[A1, A2, A3], tuple[E1 | E2 | E3, ...], S1]: ...
+@overload
+def validate(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], /
+) -> Flow[I1, tuple[A1, A2, A3, A4], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def validate(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], /
+) -> Flow[I1, tuple[A1, A2, A3, A4], tuple[E1 | E2 | E3 | E4, ...], S1]: ...
+@overload
+def validate(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], f5: Flow[I1, A5, Never, S1], /
+) -> Flow[I1, tuple[A1, A2, A3, A4, A5], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def validate(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], f5: Flow[I1, A5, E5, S1], /
+) -> Flow[I1, tuple[A1, A2, A3, A4, A5], tuple[E1 | E2 | E3 | E4 | E5, ...], S1]: ...
+@overload
+def validate(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], f5: Flow[I1, A5, Never, S1], f6: Flow[I1, A6, Never, S1], /
+) -> Flow[I1, tuple[A1, A2, A3, A4, A5, A6], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def validate(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], f5: Flow[I1, A5, E5, S1], f6: Flow[I1, A6, E6, S1], /
+) -> Flow[I1, tuple[A1, A2, A3, A4, A5, A6], tuple[E1 | E2 | E3 | E4 | E5 | E6, ...], S1]: ...
+@overload
+def validate(*flows: Flow[I1, A, E1, S1]) -> Flow[I1, tuple[A, ...], tuple[E1, ...], S1]: ...
+def validate(*flows: Any) -> Any:
+    """Run the flows concurrently, all to their end, and fail with the tuple of every error, in branch order.
+
+    Every branch's state change is kept, failed ones too. A defect outranks: the flow then fails as the first branch
+    with a defect did, and its place tells what the siblings had produced.
+
+    Laws: those of an applicative, with errors in the free monoid. Not a law: agreement with ``bind``.
+
+    >>> from mce import pure, fail
+    >>> validate(pure(1), pure(2)).run_sync()
+    Outcome((1, 2))
+    >>> validate(fail("a"), pure(2), fail("b")).run_sync().error
+    ('a', 'b')
+    """
+    return _par(flows, "validate", Join("accumulate"))
+
+
+@overload
+def settle() -> Flow[object, tuple[()]]: ...
+@overload
+def settle(
+    f1: Flow[I1, A1, E1, S1], /
+) -> Flow[I1, tuple[Result[A1, E1]], Never, S1]: ...
+@overload
+def settle(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], /
+) -> Flow[I1, tuple[Result[A1, Never], Result[A2, Never]], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def settle(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], /
+) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2]], Never, S1]: ...
+@overload
+def settle(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], /
+) -> Flow[I1, tuple[Result[A1, Never], Result[A2, Never], Result[A3, Never]], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def settle(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], /
+) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3]], Never, S1]: ...
+@overload
+def settle(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], /
+) -> Flow[I1, tuple[Result[A1, Never], Result[A2, Never], Result[A3, Never], Result[A4, Never]], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def settle(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], /
+) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4]], Never, S1]: ...
+@overload
+def settle(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], f5: Flow[I1, A5, Never, S1], /
+) -> Flow[I1, tuple[Result[A1, Never], Result[A2, Never], Result[A3, Never], Result[A4, Never], Result[A5, Never]], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def settle(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], f5: Flow[I1, A5, E5, S1], /
+) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4], Result[A5, E5]], Never, S1]: ...
+@overload
+def settle(
+    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], f5: Flow[I1, A5, Never, S1], f6: Flow[I1, A6, Never, S1], /
+) -> Flow[I1, tuple[Result[A1, Never], Result[A2, Never], Result[A3, Never], Result[A4, Never], Result[A5, Never], Result[A6, Never]], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+@overload
+def settle(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], f5: Flow[I1, A5, E5, S1], f6: Flow[I1, A6, E6, S1], /
+) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4], Result[A5, E5], Result[A6, E6]], Never, S1]: ...
+@overload
+def settle(*flows: Flow[I1, A, E1, S1]) -> Flow[I1, tuple[Result[A, E1], ...], Never, S1]: ...
+def settle(*flows: Any) -> Any:
+    """Run the flows concurrently, all to their end, and give their results; never fails.
+
+    A defect is a ``Failure`` of a :class:`mce.Defect`. Every branch's state change is kept, failed ones too.
+
+    Law: ``settle(m)`` succeeds for every ``m``. Not a law: it does not commute with ``recover``.
+
+    >>> from mce import pure, fail
+    >>> settle(pure(1), fail("no")).run_sync().value
+    (<Success: 1>, <Failure: no>)
+    """
+    return _par(flows, "settle", Join("settle"))
+
+
+def quorum(k: int, *flows: Flow[I1, A, E1, S1]) -> Flow[I1, tuple[A, ...], tuple[E1, ...], S1]:
+    """Give the values of the first ``k`` flows to succeed, as they complete; the rest are cancelled.
+
+    The winners' state changes are kept. When ``k`` can no longer be reached the flow fails with the errors so far,
+    in branch order, and the state at entry; a defect among them outranks, as in :func:`validate`.
+
+    Laws: ``quorum(0, *ms) = pure(())``; ``quorum(1, m).map(first) = m`` up to the error's tuple.
+
+    >>> from mce import pure, fail
+    >>> quorum(2, pure(1), fail("no"), pure(3)).run_sync().value
+    (1, 3)
+    >>> quorum(2, pure(1), fail("no")).run_sync().error
+    ('no',)
+    """
+    if not isinstance(k, int) or not 0 <= k <= len(flows):
+        raise DefinitionError(f"quorum({brief(k)}, ...) of {len(flows)} flows: k is a number from 0 to {len(flows)}")
+    if k == 0:
+        return _par((), "quorum", Join())
+    return _par(flows, "quorum", Join("quorum", count=k))
+
+
+def lift(f: Callable[[A], B]) -> Flow[A, B]:
+    """Make a flow of the pure function ``f`` of the input.
+
+    Laws: ``lift(identity) = identity()``; ``lift(f) >> lift(g) = lift(lambda a: g(f(a)))``; ``m >> lift(f) = m.map(f)``.
+
+    >>> lift(len).run_sync("four")
+    Outcome(4)
+    >>> type(lift(len).run_sync(4).error.cause).__name__
+    'TypeError'
+    """
+    return Flow(Fn(plain_function(f, "lift")))
+
+
+class _MapOver:
+    """Maps the function it is given over ``flow``."""
+
+    __slots__ = ("flow",)
+    __name__ = "apply"
+
+    def __init__(self, flow: Flow[Any, Any, Any, Any]) -> None:
+        self.flow = flow
+
+    def __call__(self, f: Callable[[Any], Any]) -> Flow[Any, Any, Any, Any]:
+        return self.flow.map(f)
+
+
+def apply(function: Flow[None, Callable[[A], B], E1, S1], argument: Flow[None, A, E2, S1]) -> Flow[object, B, E1 | E2, S1]:
+    """Run ``function``, then ``argument``, and apply the one's value to the other's: sequential, agrees with ``bind``.
+
+    Laws: identity ``apply(pure(identity), m) = m``; homomorphism ``apply(pure(f), pure(a)) = pure(f(a))``;
+    interchange ``apply(u, pure(a)) = apply(pure(lambda f: f(a)), u)``; composition;
+    ``apply(mf, ma) = mf.bind(lambda f: ma.map(f))``.
+
+    >>> from mce import pure, fail
+    >>> apply(pure(len), pure("four")).run_sync()
+    Outcome(4)
+    >>> apply(fail("first"), fail("second")).run_sync().error
+    'first'
+    """
+    flow_node(function, "apply")
+    flow_node(argument, "apply")
+    return function.bind(_MapOver(argument))  # type: ignore[return-value, unused-ignore]  # pyright: ignore
+
+
+class _Spread:
+    """Calls ``f`` with the parts of a tuple."""
+
+    __slots__ = ("f",)
+    __name__ = "zip_with"
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.f = f
+
+    def __call__(self, values: tuple[Any, ...]) -> Any:
+        return self.f(*values)
+
+
+def zip_with(
+    f: Callable[[A, B], C], first: Flow[I1, A, E1, S1], second: Flow[I1, B, E2, S1]
+) -> Flow[I1, C, E1 | E2, S1]:
+    """Run both concurrently and give ``f`` of their values.
+
+    Law: ``zip_with(f, a, b) = gather(a, b).map(lambda ab: f(*ab))``.
+
+    >>> from mce import pure, fail
+    >>> zip_with(max, pure(1), pure(2)).run_sync()
+    Outcome(2)
+    >>> zip_with(max, pure(1), fail("no")).run_sync().error
+    'no'
+    """
+    return Flow(Then(_par((first, second), "gather", Join()).node, Fn(_Spread(plain_function(f, "zip_with")))))

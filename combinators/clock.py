@@ -1,0 +1,36 @@
+"""Time as a step: waiting on the backend's clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mce.context import Context
+from mce.errors import DefinitionError, brief
+from mce.flow import Flow
+from mce.step import step
+
+__all__ = ["sleep"]
+
+
+def sleep(seconds: float) -> Flow[Any, Any]:
+    """Wait ``seconds`` on the backend's clock and give the input on.
+
+    Laws: ``sleep(0) = identity()``; ``sleep(a) >> sleep(b) = sleep(a + b)``, up to the clock's precision.
+
+    >>> sleep(0).run_sync("on")
+    Outcome('on')
+    """
+    if not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
+        raise DefinitionError(f"sleep({brief(seconds)}): seconds is a finite number that is not negative")
+    return step(_Sleep(seconds), name="sleep")
+
+
+class _Sleep:
+    """Waits, with its seconds as data so that pictures and pickles can show them."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    async def __call__(self, ctx: Context[object], value: Any) -> Any:
+        await ctx.sleep(self.seconds)
+        return value

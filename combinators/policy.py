@@ -1,0 +1,52 @@
+"""Policies: how often, how long."""
+
+from __future__ import annotations
+
+from typing_extensions import TypeVar
+
+from mce.errors import TimedOut
+from mce.flow import Flow, flow_node
+from mce.schedule import Schedule
+
+__all__ = ["retry", "timeout"]
+
+A = TypeVar("A")
+E1 = TypeVar("E1")
+I1 = TypeVar("I1")
+S1 = TypeVar("S1")
+
+
+def retry(
+    flow: Flow[I1, A, E1, S1],
+    schedule: Schedule,
+    *,
+    on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
+) -> Flow[I1, A, E1, S1]:
+    """Run ``flow`` again after a failure; the first attempt does not count. See :meth:`mce.Flow.retry`.
+
+    Law: ``retry(m, never) = m``.
+
+    >>> from mce import pure, fail, recurs
+    >>> retry(pure(3), recurs(2)).run_sync()
+    Outcome(3)
+    >>> retry(fail("no"), recurs(2)).run_sync()
+    Outcome(failed: 'no' at fail, attempt 3)
+    """
+    flow_node(flow, "retry")
+    return flow.retry(schedule, on=on)
+
+
+def timeout(flow: Flow[I1, A, E1, S1], seconds: float) -> Flow[I1, A, E1 | TimedOut, S1]:
+    """Fail with :class:`mce.TimedOut` when ``flow`` is not done after ``seconds``. See :meth:`mce.Flow.timeout`.
+
+    Laws: ``timeout(pure(a), s) = pure(a)`` for ``s > 0``; ``timeout(timeout(m, s), t) = timeout(m, min(s, t))``, but for
+    the error's fields.
+
+    >>> from mce import pure, sleep
+    >>> timeout(pure(3), 1).run_sync()
+    Outcome(3)
+    >>> timeout(sleep(60), 0.01).run_sync(None).error
+    TimedOut(0.01, 'sleep')
+    """
+    flow_node(flow, "timeout")
+    return flow.timeout(seconds)

@@ -1,0 +1,333 @@
+"""Where branches meet: ``Par``, ``Each`` and ``Race``, concurrently or in turn, and how their ends are joined.
+
+A branch starts from the state at the fork and carries the change it made. ``Forks`` decides after every branch that
+ended whether the others still matter; ``_meet`` then joins values, faults and changes by the rules of design 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from returns.result import Failure, Success
+
+from mce.engine.blocks import ENTER, FN, FORK, VALUE, Block, Op, Region
+from mce.engine.fiber import Fault, Fiber, Halt
+from mce.engine.frames import Frame, Resume
+from mce.errors import brief
+from mce.outcome import Place, Sibling
+from mce.state import Change, compose, join, replace_state
+from mce.syntax import Join
+
+__all__ = ["EachRegion", "ForkRegion", "RaceRegion"]
+
+
+@dataclass(slots=True)
+class _End:
+    """How one branch ended."""
+
+    value: Any
+    fault: Fault | None
+    state: Any
+    change: Change | None
+    unrepeatable: str
+
+
+@dataclass(slots=True)
+class _Branch:
+    """What one branch runs, and the scope it opens (empty when its block is named in the parent's)."""
+
+    block: Block
+    value: Any
+    segment: str = ""
+
+
+class ForkRegion(Region):
+    """Branches and how they meet."""
+
+    __slots__ = ("blocks", "join")
+
+    def __init__(self, label: str, name: str, blocks: list[Block], how: Join) -> None:
+        super().__init__(label, name, FORK)
+        self.blocks = blocks
+        self.join = how
+
+    def settle_code(self) -> None:
+        """Go through the branches in turn, with no task, when none but the last does more than compute.
+
+        Called when all blocks are compiled. The others would have ended anyway before the last one waits.
+        """
+        if all(op.code in (VALUE, FN) for block in self.blocks[: self._may_wait] for op in block.ops):
+            self.code = ENTER
+
+    @property
+    def _may_wait(self) -> int:
+        """How many of the branches, from the first, must not wait if they are to go in turn."""
+        return len(self.blocks) - 1
+
+    @property
+    def mode(self) -> str:
+        return self.join.mode
+
+    @property
+    def limit(self) -> int | None:
+        return None
+
+    def branches(self, value: Any) -> list[_Branch]:
+        return [_Branch(block, value) for block in self.blocks]
+
+    def name_of(self, index: int) -> str:
+        return f"{self.name}[{index}]"
+
+    def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:
+        branches = self.branches(value)
+        if not branches:
+            return ops, self._meet(fiber, [])
+        frame = _InTurn(ops, self, branches, fiber)
+        fiber.frames.append(frame)
+        return frame.begin(fiber)
+
+    async def fork(self, fiber: Fiber, value: Any) -> Any:
+        branches = self.branches(value)
+        if not branches:
+            return self._meet(fiber, [])
+        ends: list[_End | None] = [None] * len(branches)
+        order: list[int] = []
+        waiting = iter(range(len(branches)))
+
+        async def work(group: Any, queue: Iterator[int]) -> None:
+            for at in queue:
+                ends[at] = end = await _run_branch(fiber, branches[at])
+                order.append(at)
+                if self.is_over(ends, order, end):
+                    group.cancel_scope.cancel()
+
+        try:
+            async with anyio.create_task_group() as group:
+                if self.limit is None:
+                    for at in range(len(branches)):
+                        group.start_soon(work, group, iter((at,)), name=self.name_of(at))
+                else:
+                    for _ in range(min(self.limit, len(branches))):
+                        group.start_soon(work, group, waiting, name=self.name)
+        except BaseExceptionGroup as raised:
+            raise _innermost(raised) from None
+        return self._meet(fiber, ends, order)
+
+    def is_over(self, ends: Sequence[_End | None], order: Sequence[int], end: _End) -> bool:
+        """Whether the branches still running do not matter any more, now that ``end`` is there."""
+        match self.mode:
+            case "fail_fast":
+                return end.fault is not None
+            case "race":
+                return end.fault is None
+            case "quorum":
+                won = sum(1 for at in order if (found := ends[at]) is not None and found.fault is None)
+                lost = len(order) - won
+                return won >= self.join.count or lost > len(ends) - self.join.count
+            case _:
+                return False
+
+    # -- meeting ------------------------------------------------------------------------------------------------------
+
+    def _meet(self, fiber: Fiber, ends: Sequence[_End | None], order: Sequence[int] = ()) -> Any:
+        """Join what the branches made; ``order`` lists them as they ended. Raises ``Halt`` when the join fails."""
+        for end in ends:
+            if end is not None and end.unrepeatable:
+                fiber.unrepeatable = end.unrepeatable
+        won = [at for at in order if (end := ends[at]) is not None and end.fault is None]
+        lost = sorted(at for at in order if (end := ends[at]) is not None and end.fault is not None)
+        match self.mode:
+            case "fail_fast" if lost:
+                self._fail_as(fiber, ends, lost[0], keep_state=True)
+            case "accumulate" if lost:
+                self._merge(fiber, ends, range(len(ends)))
+                self._fail_all(fiber, ends, lost)
+            case "race" | "quorum" if len(won) < self._needed:
+                self._fail_all(fiber, ends, lost)
+            case "race" | "quorum":
+                won = won[: self._needed]
+                self._merge(fiber, ends, sorted(won))
+                values = tuple(self._end(ends, at).value for at in won)
+                return values if self.mode == "quorum" else values[0]
+        self._merge(fiber, ends, range(len(ends)))
+        chosen = order if self.join.completed else range(len(ends))
+        found = [self._end(ends, at) for at in chosen]
+        if self.mode == "settle":
+            return tuple(Success(e.value) if e.fault is None else Failure(e.fault.error) for e in found)
+        return tuple([e.value for e in found])
+
+    @property
+    def _needed(self) -> int:
+        return 1 if self.mode == "race" else self.join.count
+
+    @staticmethod
+    def _end(ends: Sequence[_End | None], at: int) -> _End:
+        end = ends[at]
+        assert end is not None
+        return end
+
+    def _merge(self, fiber: Fiber, ends: Sequence[_End | None], chosen: Sequence[int]) -> None:
+        """Take over the state changes of the branches ``chosen``, which are in branch order."""
+        found = [self._end(ends, at) for at in chosen]
+        if self.join.merge is not None and found:
+            merged = self.join.merge([end.state for end in found])
+            if merged is not fiber.state:
+                fiber.adopt(merged, replace_state(fiber.state, merged, record=True))
+            return
+        if not any(end.change is not None for end in found):
+            return
+        names = [fiber.within(self.name_of(at)) for at in chosen]
+        state, change = join(fiber.state, [end.change for end in found], names)
+        fiber.adopt(state, change)
+
+    def _fail_as(self, fiber: Fiber, ends: Sequence[_End | None], at: int, *, keep_state: bool) -> None:
+        """Fail as branch ``at`` did, telling what its siblings had produced."""
+        end = self._end(ends, at)
+        assert end.fault is not None
+        if keep_state:
+            fiber.adopt(end.state, end.change)
+        siblings = tuple(
+            Sibling(fiber.within(self.name_of(other)), _result(found))
+            for other, found in enumerate(ends)
+            if found is not None and other != at
+        )
+        raise Halt(end.fault.beside(siblings))
+
+    def _fail_all(self, fiber: Fiber, ends: Sequence[_End | None], lost: Sequence[int]) -> None:
+        """Fail with the errors of all branches ``lost``, in branch order; as the first defect if one is among them."""
+        faults = {at: fault for at in lost if (fault := self._end(ends, at).fault) is not None}
+        for at, fault in faults.items():
+            if not fault.expected:
+                self._fail_as(fiber, ends, at, keep_state=False)
+        errors = tuple(fault.error for fault in faults.values())
+        siblings = tuple(
+            Sibling(fiber.within(self.name_of(at)), _result(end)) for at, end in enumerate(ends) if end is not None
+        )
+        raise Halt(Fault(errors, True, Place(fiber.within(self.name), fiber.attempt(), siblings)))
+
+
+class EachRegion(ForkRegion):
+    """One block for every element of the input."""
+
+    __slots__ = ("_limit",)
+
+    def __init__(self, label: str, name: str, body: Block, how: Join, limit: int | None) -> None:
+        super().__init__(label, name, [body], how)
+        self._limit = limit
+
+    @property
+    def limit(self) -> int | None:
+        return self._limit
+
+    @property
+    def _may_wait(self) -> int:
+        return 1
+
+    def branches(self, value: Any) -> list[_Branch]:
+        try:
+            elements = list(value)
+        except TypeError:
+            if hasattr(value, "__iter__"):
+                raise
+            raise TypeError(f"{self.label} takes an iterable and was given {type(value).__name__} {brief(value, 60)}") from None
+        block = self.blocks[0]
+        return [_Branch(block, element, self.name_of(at)) for at, element in enumerate(elements)]
+
+
+class RaceRegion(ForkRegion):
+    """The first success wins; the others are cancelled."""
+
+    __slots__ = ()
+
+    def __init__(self, label: str, name: str, blocks: list[Block]) -> None:
+        super().__init__(label, name, blocks, Join())
+
+    @property
+    def mode(self) -> str:
+        return "race"
+
+
+async def _run_branch(parent: Fiber, branch: _Branch) -> _End:
+    """Run one branch to its end; only cancellation is raised."""
+    fiber = Fiber(parent.run, branch.block, parent.state, parent=parent, segment=branch.segment)
+    try:
+        value = await parent.run.execute(fiber, branch.block, branch.value)
+    except Halt as halt:
+        return _End(None, halt.fault, fiber.state, fiber.change, fiber.unrepeatable)
+    return _End(value, None, fiber.state, fiber.change, fiber.unrepeatable)
+
+
+class _InTurn(Frame):
+    """The branches one after the other in one task, left to right: the executable reference."""
+
+    __slots__ = ("at", "branches", "change", "ends", "order", "recording", "region", "state", "unrepeatable")
+
+    def __init__(self, ops: Iterator[Op], region: ForkRegion, branches: list[_Branch], fiber: Fiber) -> None:
+        super().__init__(ops, branches[0].block)
+        self.region = region
+        self.branches = branches
+        self.ends: list[_End | None] = [None] * len(branches)
+        self.order: list[int] = []
+        self.at = 0
+        self.state, self.change, self.recording = fiber.state, fiber.change, fiber.recording
+        self.unrepeatable = fiber.unrepeatable
+
+    def scope(self) -> str:
+        return self.branches[self.at].segment
+
+    def begin(self, fiber: Fiber) -> Resume:
+        """Start the branch ``at`` from the state at the fork."""
+        fiber.state, fiber.change, fiber.recording, fiber.unrepeatable = self.state, None, True, ""
+        branch = self.branches[self.at]
+        self.block = branch.block
+        return iter(branch.block.ops), branch.value
+
+    def _ended(self, fiber: Fiber, value: Any, fault: Fault | None) -> bool:
+        """Keep how the branch ended; say whether the next one is to start."""
+        end = _End(value, fault, fiber.state, fiber.change, fiber.unrepeatable)
+        self.ends[self.at] = end
+        self.order.append(self.at)
+        over = self.region.is_over(self.ends, self.order, end) or self.at + 1 == len(self.branches)
+        if not over:
+            self.at += 1
+        return not over
+
+    def _join(self, fiber: Fiber) -> Any:
+        self._restore(fiber)
+        return self.region._meet(fiber, self.ends, self.order)
+
+    def _restore(self, fiber: Fiber) -> None:
+        fiber.state, fiber.change, fiber.recording = self.state, self.change, self.recording
+        fiber.unrepeatable = self.unrepeatable
+
+    def leave(self, fiber: Fiber, value: Any) -> Resume:
+        if self._ended(fiber, value, None):
+            return self.begin(fiber)
+        fiber.frames.pop()
+        fiber.ops = self.ops
+        return self.ops, self._join(fiber)
+
+    async def fail(self, fiber: Fiber, fault: Fault) -> Resume | None:
+        if self._ended(fiber, None, fault):
+            fiber.frames.append(self)
+            return self.begin(fiber)
+        return self.ops, self._join(fiber)
+
+    async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
+        self._restore(fiber)
+        return None
+
+
+def _result(end: _End) -> Any:
+    return Success(end.value) if end.fault is None else Failure(end.fault.error)
+
+
+def _innermost(group: BaseExceptionGroup[Any]) -> BaseException:
+    """Give the one exception that a task group wraps, the first when there are several."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

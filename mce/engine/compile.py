@@ -1,0 +1,258 @@
+"""From tree to program: a flow's node becomes blocks of operations, once.
+
+Sequences are flattened, adjacent pure functions fused, ``Given`` and ``Label`` compiled away: the first becomes a
+constant, the second a part of the names. Names come out of namespaces, which count equal siblings; policies open
+none, so that adding a retry changes no path. An explicit stack takes the place of recursion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, assert_never
+
+from mce.engine.blocks import CALL, CALL_WITH_CONTEXT, CAREFUL_CALL, FN, VALUE, Block, Op, Region, numbered
+from mce.engine.branches import EachRegion, ForkRegion, RaceRegion
+from mce.engine.direct import DirectRegion
+from mce.engine.frames import (
+    ChoiceRegion,
+    DynamicRegion,
+    FailRegion,
+    FocusRegion,
+    LoopRegion,
+    RecoverRegion,
+    StateRegion,
+    TransactRegion,
+)
+from mce.engine.policies import BracketRegion, RetryRegion, TimeoutRegion
+from mce.errors import InvalidFlow, brief
+from mce.syntax import (
+    Arguments,
+    Bracket,
+    Call,
+    Choice,
+    Dag,
+    Dynamic,
+    Each,
+    Fail,
+    Fn,
+    Focus,
+    Given,
+    Label,
+    Loop,
+    Node,
+    Par,
+    Pure,
+    Race,
+    Recover,
+    Retry,
+    StateOp,
+    StepSpec,
+    Suspend,
+    Then,
+    Timeout,
+    Transact,
+)
+
+__all__ = ["compile_node"]
+
+
+def compile_node(node: Node, careful: bool) -> Block:
+    """Give the block of ``node``, made at the first call and kept with the node.
+
+    In a ``careful`` block every step is called the careful way, which listeners and validation need.
+    Raises :class:`mce.InvalidFlow` for what cannot run.
+    """
+    try:
+        kept = node.compiled
+    except AttributeError:
+        kept = [None, None]
+        object.__setattr__(node, "compiled", kept)
+    if kept[careful] is None:
+        kept[careful] = _Compiler(careful).block(node, _Namespace(""))
+    return kept[careful]  # type: ignore[no-any-return]
+
+
+class _Namespace:
+    """Hands out the names of one place in the flow; ``prefix`` ends in a slash unless it is empty."""
+
+    __slots__ = ("counts", "prefix")
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.counts: dict[str, int] = {}
+
+    def ordinal(self, label: str) -> int:
+        self.counts[label] = found = self.counts.get(label, 0) + 1
+        return found
+
+    def below(self, name: str) -> _Namespace:
+        return _Namespace(f"{self.prefix}{name}/")
+
+
+class _Compiler:
+    """Compiles one tree; ``leaves`` shares the operations of nodes that occur more than once."""
+
+    def __init__(self, careful: bool) -> None:
+        self.careful = careful
+        self.leaves: dict[int, Op] = {}
+        self.work: list[tuple[Node, Block, _Namespace]] = []
+        self.forks: list[ForkRegion] = []
+
+    def block(self, node: Node, names: _Namespace) -> Block:
+        block = Block()
+        self.work.append((node, block, names))
+        while self.work:
+            self.emit(*self.work.pop())
+        for fork in self.forks:
+            fork.settle_code()
+        return block
+
+    def later(self, node: Node, names: _Namespace) -> Block:
+        """Give the block that ``node`` will be compiled into; whatever is asked for last is compiled first."""
+        block = Block()
+        self.work.append((node, block, names))
+        return block
+
+    def emit(self, node: Node, block: Block, names: _Namespace) -> None:
+        match node:
+            case Then(first, second):
+                self.work.append((second, block, names))
+                self.work.append((first, block, names))
+            case Call():
+                self.emit_call(node, block, names, given=False)
+            case Given(value, body):
+                block.append(Op(VALUE, value=value), 1, names.prefix)
+                if isinstance(body, Call):
+                    self.emit_call(body, block, names, given=isinstance(value, Arguments))
+                else:
+                    self.work.append((body, block, names))
+            case Pure(value):
+                block.append(Op(VALUE, value=value), 1, names.prefix)
+            case Fn(f):
+                self.emit_function(f, block, names)
+            case Label(body, name):
+                self.work.append((body, block, names.below(numbered(name, names.ordinal(name)))))
+            case Suspend():
+                raise InvalidFlow(f"suspend({brief(node.token)}) needs durable runs, which are not there yet")
+            case _:
+                self.emit_region(node, block, names)
+
+    def emit_function(self, f: Any, block: Block, names: _Namespace) -> None:
+        if block.ops and block.ops[-1].code == FN:
+            block.ops[-1].fn.append(f)
+            return
+        found = getattr(f, "__name__", "map")
+        label = found if found.isidentifier() else "map"
+        block.append(Op(FN, label, fn=[f]), names.ordinal(label), names.prefix)
+
+    def emit_call(self, node: Call, block: Block, names: _Namespace, *, given: bool) -> None:
+        spec = node.spec
+        if spec.required > 1 and not given:
+            raise InvalidFlow(
+                f"step {spec.name!r} takes {spec.required} required arguments, so nothing can be passed on to it: "
+                f"call it with all of them, {spec.name}(...), or make it take one"
+            )
+        ordinal = names.ordinal(spec.name)
+        path = names.prefix + numbered(spec.name, ordinal)
+        if spec.retry is not None:
+            block = self.wrap(block, names, lambda inner: RetryRegion("retry", path, inner, spec.retry, None))
+        if spec.timeout is not None:
+            block = self.wrap(block, names, lambda inner: TimeoutRegion("timeout", path, inner, spec.timeout))
+        block.append(self.leaf(node), ordinal, names.prefix)
+
+    @staticmethod
+    def wrap(block: Block, names: _Namespace, make: Callable[[Block], Region]) -> Block:
+        """Put into ``block`` the policy that ``make`` makes of the block inside, and give that one."""
+        inner = Block()
+        block.append(make(inner), 1, names.prefix)
+        return inner
+
+    def leaf(self, node: Call) -> Op:
+        op = self.leaves.get(id(node))
+        if op is None:
+            op = Op(self.call_code(node.spec), node.spec.name, fn=node.fn, spec=node.spec)
+            self.leaves[id(node)] = op
+        return op
+
+    def call_code(self, spec: StepSpec) -> int:
+        plain = spec.is_async and spec.required == 1 and not spec.validate and spec.idempotent is not False
+        if self.careful or not plain:
+            return CAREFUL_CALL
+        return CALL_WITH_CONTEXT if spec.takes_context else CALL
+
+    def emit_region(self, node: Any, block: Block, names: _Namespace) -> None:
+        label = _label(node)
+        ordinal = names.ordinal(label)
+        name = numbered(label, ordinal)
+        region = self.region(node, label, names.prefix + name, names, name)
+        if isinstance(region, ForkRegion):
+            self.forks.append(region)
+        block.append(region, ordinal, names.prefix)
+
+    def region(self, node: Any, label: str, path: str, names: _Namespace, name: str) -> Region:
+        """Make the operation of a node with blocks of its own; ``path`` is its name within its scope."""
+        match node:
+            case Fail(error):
+                region: Region = FailRegion(label, path)
+                region.value = error
+                return region
+            case StateOp(f):
+                region = StateRegion(label, path)
+                region.fn = f
+                return region
+            case Dynamic(f, _, direct):
+                return DirectRegion(label, path, f) if direct else DynamicRegion(label, path, f)
+            case Par(parts, how):
+                return ForkRegion(label, path, self.parts(parts, names, name), how)
+            case Race(parts):
+                return RaceRegion(label, path, self.parts(parts, names, name))
+            case Each(body, how, limit):
+                return EachRegion(label, path, self.later(body, _Namespace("")), how, limit)
+            case Loop(body, at_most, until):
+                return LoopRegion(label, path, self.later(body, _Namespace("")), at_most, until)
+            case Choice():
+                return self.choice(node, label, path, names, name)
+            case Recover(body, handler, on, keeps_input):
+                after = self.later(handler, names.below(name))
+                return RecoverRegion(label, path, self.later(body, names), after, on, keeps_input)
+            case Retry(body, schedule, on):
+                return RetryRegion(label, path, self.later(body, names), schedule, on)
+            case Timeout(body, seconds):
+                return TimeoutRegion(label, path, self.later(body, names), seconds)
+            case Bracket(acquire, use, release):
+                last = self.later(release, names.below(f"{name}/release"))
+                middle = self.later(use, names)
+                return BracketRegion(label, path, self.later(acquire, names.below(f"{name}/acquire")), middle, last)
+            case Focus(lens, body):
+                return FocusRegion(label, path, self.later(body, names), lens)
+            case Transact(body):
+                return TransactRegion(label, path, self.later(body, names))
+            case Dag():
+                raise InvalidFlow("a Dag cannot run yet")
+            case _:
+                assert_never(node)
+
+    def parts(self, parts: tuple[Node, ...], names: _Namespace, name: str) -> list[Block]:
+        last = len(parts) - 1
+        found = [self.later(part, names.below(f"{name}[{last - at}]")) for at, part in enumerate(reversed(parts))]
+        return found[::-1]
+
+    def choice(self, node: Choice, label: str, path: str, names: _Namespace, name: str) -> Region:
+        default = None if node.default is None else self.later(node.default, names.below(f"{name}[default]"))
+        cases = [(key, self.later(body, names.below(f"{name}[{_case(key)}]"))) for key, body in reversed(node.cases)]
+        return ChoiceRegion(label, path, node.selector, cases[::-1], default)
+
+
+_LABELS = {Fail: "fail", Recover: "recover", Retry: "retry", Timeout: "timeout", Bracket: "bracket"}
+_LABELS |= {Focus: "focus", Transact: "transact"}
+
+
+def _label(node: Any) -> str:
+    return _LABELS.get(type(node)) or node.name  # type: ignore[no-any-return]
+
+
+def _case(key: Any) -> str:
+    """Write the key of a case as it stands in a path."""
+    text = key.name if isinstance(key, Enum) else str(key).lower() if isinstance(key, bool) else str(key)
+    return "".join("_" if c in "/[]#~:" or not c.isprintable() else c for c in text)[:40]

@@ -1,0 +1,161 @@
+"""Direct style: the frame that drives a ``do`` block.
+
+The block is a coroutine or a generator. What it awaits of ours comes out of ``send`` as a flow and is run by the
+engine; everything else it awaits is handed on to the event loop, so that its own ``async with`` and cancel scopes work.
+A failure is raised at the ``await``; if the block lets it pass it is the same failure again.
+"""
+
+from __future__ import annotations
+
+import types
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from inspect import iscoroutine, isgenerator
+from typing import Any
+
+from returns.result import Failure, Success
+
+from mce.engine.blocks import CALL, Block, Op, Region
+from mce.engine.fiber import Fault, Fiber, Halt
+from mce.engine.frames import Frame, Resume, continue_with
+from mce.errors import Defect, Failed, StateConflict, UsageError, brief
+from mce.flow import Flow, driving
+from mce.outcome import Place
+from mce.step_types import Step
+from mce.syntax import Given
+
+__all__ = ["SPECIAL", "Direct", "DirectRegion"]
+
+SPECIAL = frozenset((Success, Failure, Flow, Step))
+"""The classes of which a step's own return is more than a value."""
+
+_EMPTY = Block()
+_ENDED = object()
+_REMEMBERED = 32
+
+
+@types.coroutine
+def _hand_on(awaited: Any) -> Generator[Any, Any, Any]:
+    """Give to the event loop what the block awaits of it."""
+    return (yield awaited)
+
+
+class DirectRegion(Region):
+    """A block of Python that awaits flows."""
+
+    __slots__ = ()
+
+    def __init__(self, label: str, name: str, f: Callable[[Any], Any]) -> None:
+        super().__init__(label, name)
+        self.fn = f
+
+    def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:
+        block = self.fn(value)
+        if not (iscoroutine(block) or isgenerator(block)):
+            raise TypeError(f"{self.label} under @do must be an async def or a generator, and gave {brief(block, 60)}")
+        fiber.frames.append(Direct(ops, self.name, block))
+        return iter(()), None
+
+
+class Direct(Frame):
+    """A ``do`` block in the middle of its run; ``turn`` counts the flows it has awaited."""
+
+    __slots__ = ("coroutine", "name", "thrown", "turn")
+
+    def __init__(self, ops: Iterator[Op], name: str, coroutine: Any) -> None:
+        super().__init__(ops, _EMPTY)
+        self.name = name
+        self.coroutine = coroutine
+        self.turn = -1
+        self.thrown: deque[tuple[BaseException, Fault]] = deque(maxlen=_REMEMBERED)
+
+    def scope(self) -> str:
+        return f"{self.name}#{self.turn}" if self.turn >= 0 else self.name
+
+    async def resume(self, fiber: Fiber, value: Any, exc: BaseException | None = None) -> Resume:
+        """Go on in the block with ``value``, or with ``exc`` raised in it, until it awaits a flow or ends."""
+        if self.turn < 0 and fiber.run.careful and iscoroutine(self.coroutine):
+            await fiber.run.backend.need_loop()
+        while True:
+            awaited = self._advance(fiber, value, exc)
+            value = exc = None
+            if awaited is _ENDED:
+                fiber.frames.pop()
+                return self.ops, self.coroutine
+            if not isinstance(awaited, Flow):
+                value, exc = await self._pass(awaited)
+                continue
+            self.turn += 1
+            node = awaited.node
+            if node.__class__ is Given:
+                value, node = node.value, node.body
+            block = self.block = fiber.run.compile(node, fiber.run.careful)
+            op = block.ops[0] if len(block.ops) == 1 else None
+            if op is None or op.code != CALL:
+                return iter(block.ops), value
+            ops = fiber.ops = iter(block.ops)
+            next(ops)
+            try:
+                value = await op.fn(value)
+                if value.__class__ in SPECIAL:
+                    if value.__class__ is Success:
+                        value = value.unwrap()
+                    elif value.__class__ is Failure:
+                        raise Halt(Fault(value.failure(), True, fiber.place()))
+                    else:
+                        return continue_with(fiber, ops, value.node, op.label)
+            except Halt as halt:
+                exc = self._raised(halt.fault)
+            except Exception as error:
+                exc = self._raised(fiber.fault(error, op.spec.raises if op.spec else ()))
+            except BaseException as cancelled:
+                exc = cancelled
+
+    def _advance(self, fiber: Fiber, value: Any, exc: BaseException | None) -> Any:
+        """Run the block up to what it awaits next; at its end keep what it returned."""
+        coroutine = self.coroutine
+        driving.active = True
+        try:
+            return coroutine.send(value) if exc is None else coroutine.throw(exc)
+        except StopIteration as end:
+            self.coroutine = end.value
+            return _ENDED
+        except BaseException as error:
+            fiber.frames.pop()
+            for known, fault in self.thrown:
+                if known is error:
+                    raise Halt(fault) from None
+            if isinstance(error, Failed):
+                raise Halt(Fault(error.error, True, Place(fiber.within(self.name), fiber.attempt()))) from None
+            raise
+        finally:
+            driving.active = False
+
+    async def _pass(self, awaited: Any) -> tuple[Any, BaseException | None]:
+        if isgenerator(self.coroutine):
+            wrong = UsageError(f"{self.name} yielded {brief(awaited, 60)}: in a generator under @do say yield from flow")
+            return None, wrong
+        try:
+            return await _hand_on(awaited), None
+        except BaseException as error:
+            return None, error
+
+    def _raised(self, fault: Fault) -> BaseException:
+        """Give the exception that the block sees for ``fault``, and remember it."""
+        error = fault.error
+        if isinstance(error, Defect) and not isinstance(error, StateConflict):
+            error = error.cause
+        exc = error if isinstance(error, BaseException) else Failed(error)
+        self.thrown.append((exc, fault))
+        return exc
+
+    async def fail(self, fiber: Fiber, fault: Fault) -> Resume | None:
+        fiber.frames.append(self)
+        return await self.resume(fiber, None, self._raised(fault))
+
+    async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
+        if isinstance(exc, GeneratorExit):
+            self.coroutine.close()
+            return None
+        fiber.frames.append(self)
+        return await self.resume(fiber, None, exc)

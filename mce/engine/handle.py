@@ -1,0 +1,176 @@
+"""A run that goes on while its caller does something else: ``flow.start()`` and ``flow.stream()``.
+
+The run has a task of its own, so that its cancel scopes never reach into the caller's, and ends with it: leaving a
+stream, cancelling whoever waits for it, or dropping it cancels the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Generic, Never
+
+import anyio
+import anyio.from_thread
+from typing_extensions import TypeVar
+
+from mce.engine.run import prepare
+from mce.errors import RunCancelled, UsageError
+from mce.events import Event
+from mce.flow import Flow
+from mce.outcome import Outcome
+
+__all__ = ["Handle", "Stream"]
+
+A = TypeVar("A", covariant=True, default=Any)
+E = TypeVar("E", covariant=True, default=Never)
+S = TypeVar("S", covariant=True, default=object)
+
+
+class Handle(Generic[A, E, S]):
+    """A run that was started: wait for its ``result``, ``cancel`` it, follow its ``events``."""
+
+    def __init__(self, flow: Flow[Any, Any, Any, Any], input: Any, state: Any, options: dict[str, Any]) -> None:
+        self._prepared = prepare(flow, input, state, **options)
+        self.run_id = self._prepared.run_id
+        self._scope = anyio.CancelScope()
+        self._done = anyio.Event()
+        self._news = anyio.Event()
+        self._buffer: deque[Event] = deque()
+        self._outcome: Outcome[A, E, S] | None = None
+        self._broken: BaseException | None = None
+        self._watched = False
+        self._started = False
+        self._thread = threading.get_ident()
+        self._task = _spawn(self._main)
+
+    async def _main(self) -> None:
+        self._started = True
+        if self._watched:
+            self._prepared.listener = self._hear
+        try:
+            with self._scope:
+                self._outcome = await self._prepared.run(self._prepared.backend)
+        except Exception as broken:
+            self._broken = broken
+        except BaseException as broken:
+            self._broken = broken
+            raise
+        finally:
+            self._done.set()
+            self._news.set()
+
+    def _hear(self, event: Event) -> None:
+        if threading.get_ident() == self._thread:
+            self._keep(event)
+        else:
+            anyio.from_thread.run_sync(self._keep, event)
+
+    def _keep(self, event: Event) -> None:
+        self._buffer.append(event)
+        self._news.set()
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has ended, in whatever way."""
+        return self._done.is_set()
+
+    async def result(self) -> Outcome[A, E, S]:
+        """Wait for the outcome; raises :class:`mce.RunCancelled` if the run was cancelled."""
+        await self._done.wait()
+        if self._broken is not None:
+            raise self._broken
+        if self._outcome is None:
+            raise RunCancelled(f"run {self.run_id} was cancelled and has no outcome")
+        return self._outcome
+
+    async def cancel(self) -> None:
+        """Cancel the run and wait until its finalisers have run; nothing happens if it has ended."""
+        self._scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await self._done.wait()
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Iterate over the events; to be asked for before the first ``await`` that follows ``start()``."""
+        self.watch()
+        while (event := await self.next_event()) is not None:
+            yield event
+
+    def watch(self) -> None:
+        """Have events kept from the start of the run."""
+        if self._started and not self._watched:
+            raise UsageError("events() of a run that is under way and was not watched: ask right after start(), or use stream()")
+        self._watched = True
+
+    async def next_event(self) -> Event | None:
+        """Wait for the next event; ``None`` when there are no more."""
+        while not self._buffer:
+            if self._done.is_set():
+                return None
+            self._news = anyio.Event()
+            await self._news.wait()
+        return self._buffer.popleft()
+
+    def abandon(self) -> None:
+        """Cancel the run without waiting, when nobody is left to wait."""
+        if not self._done.is_set():
+            with contextlib.suppress(RuntimeError):  # the event loop is gone, and the run with it
+                self._scope.cancel()
+
+
+class Stream(Generic[A, E, S]):
+    """The events of a run as they come, and last its outcome; also an async context manager."""
+
+    def __init__(self, flow: Flow[Any, Any, Any, Any], input: Any, state: Any, options: dict[str, Any]) -> None:
+        self._arguments = (flow, input, state, options)
+        self._handle: Handle[A, E, S] | None = None
+        self._ended = False
+
+    def __aiter__(self) -> Stream[A, E, S]:
+        return self
+
+    async def __anext__(self) -> Event | Outcome[A, E, S]:
+        if self._ended:
+            raise StopAsyncIteration
+        if self._handle is None:
+            self._handle = Handle(*self._arguments)
+            self._handle.watch()
+        try:
+            event = await self._handle.next_event()
+            if event is not None:
+                return event
+            self._ended = True
+            return await self._handle.result()
+        except anyio.get_cancelled_exc_class():
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Cancel the run if it still goes on, and wait until it has ended."""
+        self._ended = True
+        if self._handle is not None:
+            await self._handle.cancel()
+
+    async def __aenter__(self) -> Stream[A, E, S]:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        handle = getattr(self, "_handle", None)
+        if handle is not None:
+            handle.abandon()
+
+
+def _spawn(main: Callable[[], Coroutine[Any, Any, None]]) -> Any:
+    """Start ``main`` as a task that nobody's task group owns; the handle owns it."""
+    if "trio" in sys.modules and asyncio._get_running_loop() is None:
+        import trio
+
+        return trio.lowlevel.spawn_system_task(main)
+    return asyncio.get_running_loop().create_task(main())

@@ -1,0 +1,148 @@
+"""The interpreter: one loop over flat blocks, with explicit frames.
+
+Nothing here recurses with the depth of a flow: regions push frames, and only branches, which are tasks of their own,
+open a new loop. There is one loop for watched and unwatched runs; a watched run's blocks hold other calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import anyio
+from returns.result import Failure, Success
+
+from mce.engine.blocks import CALL, CALL_WITH_CONTEXT, CAREFUL_CALL, ENTER, FN, VALUE, Block
+from mce.engine.calls import call
+from mce.engine.direct import SPECIAL, Direct
+from mce.engine.fiber import Fault, Fiber, Halt
+from mce.engine.frames import Resume, continue_with
+from mce.context import Context
+from mce.outcome import Place
+
+__all__ = ["CHECKPOINT_EVERY", "execute"]
+
+CHECKPOINT_EVERY = 256
+"""Operations between two checkpoints: a chain that never waits would otherwise notice no deadline."""
+
+
+async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
+    """Run ``block`` on ``value`` in ``fiber`` and give its value; raises ``Halt`` or what cancels the run.
+
+    Long on purpose: this is the hot path, where a call costs more than the work it would name.
+    """
+    frames = fiber.frames
+    base = len(frames)
+    ops = iter(block.ops)
+    budget = CHECKPOINT_EVERY
+    ctx: Context[Any] | None = None
+    op = None
+    while True:
+        try:
+            while True:
+                fiber.ops = ops
+                for op in ops:
+                    code = op.code
+                    if code == CALL:
+                        value = await op.fn(value)
+                    elif code == FN:
+                        for f in op.fn:
+                            value = f(value)
+                        continue
+                    elif code == CALL_WITH_CONTEXT:
+                        ctx = Context(fiber, op.label)
+                        value = await op.fn(ctx, value)
+                        ctx.close()
+                        ctx = None
+                    elif code == VALUE:
+                        value = op.value
+                        continue
+                    elif code == CAREFUL_CALL:
+                        value = await call(fiber, op, value)
+                    elif code == ENTER or fiber.run.backend.sequential:
+                        ops, value = op.enter(fiber, ops, value)
+                        break
+                    else:
+                        value = await op.fork(fiber, value)
+                        continue
+                    if value.__class__ in SPECIAL:
+                        if value.__class__ is Success:
+                            value = value.unwrap()
+                        elif value.__class__ is Failure:
+                            raise Halt(Fault(value.failure(), True, fiber.place()))
+                        else:
+                            ops, value = continue_with(fiber, ops, value.node, block_name(fiber))
+                            break
+                    budget -= 1
+                    if not budget:
+                        budget = CHECKPOINT_EVERY
+                        await fiber.run.backend.checkpoint()
+                else:
+                    op = None
+                    if len(frames) == base:
+                        return value
+                    frame = frames[-1]
+                    if frame.__class__ is Direct:
+                        ops, value = await frame.resume(fiber, value)
+                    else:
+                        ops, value = frame.leave(fiber, value)
+                budget -= 1
+                if budget <= 0:
+                    budget = CHECKPOINT_EVERY
+                    await fiber.run.backend.checkpoint()
+        except BaseException as exc:
+            if ctx is not None:
+                ctx.close()
+                ctx = None
+            raises = op.spec.raises if op is not None and op.spec is not None else ()
+            ops, value = await _unwind(fiber, base, exc, raises)
+
+
+def block_name(fiber: Fiber) -> str:
+    """Name, within its scope, the operation that is being run."""
+    block = fiber.frames[-1].block if fiber.frames else fiber.block
+    return block.name(fiber.ops)
+
+
+async def _unwind(fiber: Fiber, base: int, exc: BaseException, raises: tuple[type[BaseException], ...]) -> Resume:
+    """Take frames off until one of them goes on; raise what is left when none does."""
+    fault = _fault(fiber, exc, raises)
+    place = fiber.place() if fault is None else fault.place
+    frames = fiber.frames
+    while len(frames) > base:
+        frame = frames.pop()
+        fiber.ops = frame.ops  # what is named from here on is the region itself
+        try:
+            if fault is None:
+                resume = await frame.cancel(fiber, exc, place)
+            else:
+                resume = await frame.fail(fiber, fault)
+        except BaseException as raised:
+            if raised is not exc:
+                exc, fault = raised, _fault(fiber, raised, ())
+        else:
+            if resume is not None:
+                return resume
+    if fault is None:
+        raise exc
+    raise Halt(fault) from None
+
+
+def _fault(fiber: Fiber, exc: BaseException, raises: tuple[type[BaseException], ...]) -> Fault | None:
+    """Make a fault of an exception; ``None`` for what cancels the run."""
+    if isinstance(exc, Halt):
+        return exc.fault
+    if isinstance(exc, Exception):
+        return fiber.fault(exc, raises)
+    if isinstance(exc, asyncio.CancelledError) and not _cancelling():
+        # Nobody cancels this run: the step awaited something that was cancelled, which is its own defect.
+        return fiber.fault(RuntimeError("the step awaited something that had been cancelled, and nothing cancelled the step"))
+    return None
+
+
+def _cancelling() -> bool:
+    if "trio" in sys.modules and asyncio._get_running_loop() is None:
+        return True
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0 or anyio.current_effective_deadline() == float("-inf")

@@ -1,0 +1,215 @@
+"""Frames of the policies: retry, timeout, bracket."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from mce.engine.blocks import Block, Op, Region
+from mce.engine.fiber import Fault, Fiber, Halt
+from mce.engine.frames import Frame, Resume
+from mce.errors import StateConflict, TimedOut
+from mce.events import StepRetried
+from mce.outcome import Place
+from mce.schedule import Schedule
+from mce.state import Change
+
+__all__ = ["BracketRegion", "RetryRegion", "TimeoutRegion"]
+
+_log = logging.getLogger("mce.engine")
+
+
+class RetryRegion(Region):
+    """A block that is run again after a failure, with the waits of a schedule."""
+
+    __slots__ = ("block", "on", "schedule")
+
+    def __init__(self, label: str, name: str, block: Block, schedule: Schedule, on: tuple[type, ...] | None) -> None:
+        super().__init__(label, name)
+        self.block = block
+        self.schedule = schedule
+        self.on = on
+
+    def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:
+        fiber.frames.append(_Attempts(ops, self, value, fiber))
+        return iter(self.block.ops), value
+
+
+class _Attempts(Frame):
+    __slots__ = ("attempt", "before", "change", "delays", "input", "region", "state")
+
+    def __init__(self, ops: Iterator[Op], region: RetryRegion, value: Any, fiber: Fiber) -> None:
+        super().__init__(ops, region.block)
+        self.region = region
+        self.input = value
+        self.state: Any = fiber.state
+        self.change: Change | None = fiber.change
+        self.before, fiber.unrepeatable = fiber.unrepeatable, ""
+        self.delays: Iterator[float] | None = None
+        self.attempt = 1
+
+    def leave(self, fiber: Fiber, value: Any) -> Resume:
+        fiber.frames.pop()
+        fiber.unrepeatable = fiber.unrepeatable or self.before
+        return self.ops, value
+
+    async def fail(self, fiber: Fiber, fault: Fault) -> Resume | None:
+        delay = self._delay(fiber, fault)
+        if delay is None:
+            called, fiber.unrepeatable = fiber.unrepeatable, fiber.unrepeatable or self.before
+            if called and self._wanted(fault):
+                raise Halt(fault.noted(f"not tried again: {called}, declared idempotent=False, had been called"))
+            return None
+        run = fiber.run
+        if run.listener is not None:
+            run.listener(StepRetried(fault.place.path, self.attempt, run.backend.now(), delay, fault.error))
+        fiber.state, fiber.change = self.state, self.change
+        await run.backend.sleep(delay)
+        self.attempt += 1
+        fiber.frames.append(self)
+        return iter(self.block.ops), self.input
+
+    async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
+        fiber.unrepeatable = fiber.unrepeatable or self.before
+        return None
+
+    def _wanted(self, fault: Fault) -> bool:
+        if isinstance(fault.error, StateConflict):
+            return False
+        return self.region.on is None or fault.matches(self.region.on)
+
+    def _delay(self, fiber: Fiber, fault: Fault) -> float | None:
+        """Say how long to wait before the next attempt, or ``None`` when there is to be none."""
+        if fiber.unrepeatable or not self._wanted(fault):
+            return None
+        if self.delays is None:
+            seed = f"{fiber.run.run_id}:{fiber.within(self.region.name)}"
+            self.delays = self.region.schedule.delays(seed)
+        return next(self.delays, None)
+
+
+class TimeoutRegion(Region):
+    """A block that is cancelled when a deadline has passed."""
+
+    __slots__ = ("block", "seconds")
+
+    def __init__(self, label: str, name: str, block: Block, seconds: float) -> None:
+        super().__init__(label, name)
+        self.block = block
+        self.seconds = seconds
+
+    def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:
+        scope = fiber.run.backend.scope(self.seconds)
+        scope.__enter__()
+        fiber.frames.append(_Deadline(ops, self, scope))
+        return iter(self.block.ops), value
+
+
+class _Deadline(Frame):
+    __slots__ = ("region", "scope_of_time")
+
+    def __init__(self, ops: Iterator[Op], region: TimeoutRegion, scope: Any) -> None:
+        super().__init__(ops, region.block)
+        self.region = region
+        self.scope_of_time = scope
+
+    def leave(self, fiber: Fiber, value: Any) -> Resume:
+        fiber.frames.pop()
+        self.scope_of_time.__exit__(None, None, None)
+        return self.ops, value
+
+    async def fail(self, fiber: Fiber, fault: Fault) -> Resume | None:
+        self.scope_of_time.__exit__(None, None, None)
+        return None
+
+    async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
+        if self.scope_of_time.__exit__(type(exc), exc, exc.__traceback__):
+            raise Halt(Fault(TimedOut(self.region.seconds, place.path), True, place))
+        return None
+
+
+class BracketRegion(Region):
+    """A resource: ``release`` runs on what ``acquire`` gave, however ``use`` of it ended.
+
+    Acquiring and releasing are shielded from cancellation, so that nothing is lost in between.
+    """
+
+    __slots__ = ("acquire", "release", "use")
+
+    def __init__(self, label: str, name: str, acquire: Block, use: Block, release: Block) -> None:
+        super().__init__(label, name)
+        self.acquire = acquire
+        self.use = use
+        self.release = release
+
+    def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:
+        fiber.frames.append(_Resource(ops, self, _shield(fiber)))
+        return iter(self.acquire.ops), value
+
+
+def _shield(fiber: Fiber) -> Any:
+    scope = fiber.run.backend.scope(None, shield=True)
+    scope.__enter__()
+    return scope
+
+
+class _Resource(Frame):
+    """Walks through acquire, use and release; ``pending`` is the fault of ``use`` while its release runs."""
+
+    __slots__ = ("pending", "region", "resource", "result", "shield")
+
+    def __init__(self, ops: Iterator[Op], region: BracketRegion, shield: Any) -> None:
+        super().__init__(ops, region.acquire)
+        self.region = region
+        self.shield = shield
+        self.resource: Any = None
+        self.result: Any = None
+        self.pending: Fault | None = None
+
+    def leave(self, fiber: Fiber, value: Any) -> Resume:
+        region = self.region
+        if self.block is region.acquire:
+            self.shield.__exit__(None, None, None)
+            self.resource, self.block = value, region.use
+            return iter(region.use.ops), value
+        if self.block is region.use:
+            self.result = value
+            return self._start_release(fiber)
+        fiber.frames.pop()
+        self.shield.__exit__(None, None, None)
+        if self.pending is not None:
+            raise Halt(self.pending)
+        return self.ops, self.result
+
+    def _start_release(self, fiber: Fiber) -> Resume:
+        self.shield, self.block = _shield(fiber), self.region.release
+        return iter(self.block.ops), self.resource
+
+    async def fail(self, fiber: Fiber, fault: Fault) -> Resume | None:
+        if self.block is self.region.use:
+            self.pending = fault
+            fiber.frames.append(self)
+            return self._start_release(fiber)
+        self.shield.__exit__(None, None, None)
+        if self.pending is not None:  # the first error stays the error
+            raise Halt(self.pending.noted(f"its release failed too: {fault.error!r} at {fault.place.path}"))
+        return None
+
+    async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
+        if self.block is not self.region.use:  # shielded: only a deadline or an interrupt of its own gets here
+            self.shield.__exit__(type(exc), exc, exc.__traceback__)
+            return None
+        if isinstance(exc, GeneratorExit):
+            _log.error("%s: the run was closed without being cancelled; its resource was not released", place.path)
+            return None
+        self.block = self.region.release
+        fiber.frames.append(self)
+        try:
+            with fiber.run.backend.scope(None, shield=True):
+                await fiber.run.execute(fiber, self.block, self.resource)
+        except Halt as halt:
+            _log.error("%s: release failed after a cancellation: %r", halt.fault.place.path, halt.fault.error)
+        finally:
+            fiber.frames.pop()
+        return None

@@ -1,0 +1,172 @@
+"""Running a flow from outside: what the call gave is checked, the interpreter started, its end made an outcome."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import uuid
+
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from returns.result import Failure, Success
+
+from mce.engine.compile import compile_node
+from mce.engine.fiber import Fiber, Halt, Run
+from mce.engine.loop import execute
+from mce.engine.protocol import Backend
+from mce.errors import InvalidInput, UsageError
+from mce.events import Event, Listener
+from mce.flow import NO_INPUT, Flow
+from mce.outcome import Outcome
+from mce.syntax import Bracket, Call, Choice, Dag, Dynamic, Each, Fn, Given, Node, Par, Race, Then, Timeout, children, postorder
+
+__all__ = ["Prepared", "prepare", "run", "run_sync"]
+
+
+async def run(flow: Flow[Any, Any, Any, Any], input: Any, state: Any, **options: Any) -> Outcome[Any, Any, Any]:
+    """Run ``flow`` in the running event loop; see :meth:`mce.Flow.run`."""
+    prepared = prepare(flow, input, state, **options)
+    return await prepared.run(prepared.backend)
+
+
+def run_sync(flow: Flow[Any, Any, Any, Any], input: Any, state: Any, **options: Any) -> Outcome[Any, Any, Any]:
+    """Run ``flow`` from plain code; see :meth:`mce.Flow.run_sync`."""
+    if _in_loop():
+        raise UsageError("run_sync was called inside a running event loop: say outcome = await flow.run(...)")
+    prepared = prepare(flow, input, state, **options)
+    return prepared.backend.run_sync(prepared.run, needs_loop=_needs_loop(flow.node))
+
+
+def _in_loop() -> bool:
+    try:
+        anyio.current_time()
+    except RuntimeError:  # anyio's NoEventLoopError
+        return False
+    return True
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A run that was checked and has not started."""
+
+    node: Node
+    input: Any
+    state: Any
+    backend: Backend
+    deps: Any
+    run_id: str
+    trace: bool
+    validate: bool
+    listener: Listener | None
+
+    async def run(self, backend: Backend) -> Outcome[Any, Any, Any]:
+        """Run to the end on ``backend`` and give the outcome; only cancellation is raised."""
+        events: list[Event] = []
+        listener = _both(events.append, self.listener) if self.trace else self.listener
+        careful = listener is not None or self.validate or backend.careful
+        deps = await _made(self.deps)
+        shared = Run(self.run_id, backend, execute, compile_node, deps, listener, self.validate, careful)
+        node, value = self.node, self.input
+        while isinstance(node, Given):
+            node, value = node.body, node.value
+        block = compile_node(node, careful)
+        fiber = Fiber(shared, block, self.state)
+        try:
+            result: Any = Success(await execute(fiber, block, value))
+        except Halt as halt:
+            fault = halt.fault
+            return Outcome(Failure(fault.error), fiber.state, fault.place, tuple(events))
+        return Outcome(result, fiber.state, None, tuple(events))
+
+
+def prepare(
+    flow: Flow[Any, Any, Any, Any],
+    input: Any,
+    state: Any,
+    *,
+    deps: Any = None,
+    backend: Backend | None = None,
+    run_id: str | None = None,
+    trace: bool = False,
+    validate: bool = False,
+    listener: Listener | None = None,
+) -> Prepared:
+    """Check the call; raises :class:`mce.DefinitionError` if the flow cannot run or is not given what it needs."""
+    if input is NO_INPUT:
+        taker = first_taker(flow.node)
+        if taker is not None:
+            raise InvalidInput(f"this flow needs an input, which {taker} takes, and was run without one: say run(value)")
+        input = None
+    if isinstance(backend, type):
+        raise InvalidInput(f"backend={backend.__name__} is a class: say backend={backend.__name__}()")
+    body = flow.node
+    while isinstance(body, Given):
+        body = body.body
+    compile_node(body, False)
+    return Prepared(flow.node, input, state, backend or _default_backend(), deps, run_id or uuid.uuid4().hex, trace, validate, listener)
+
+
+def _default_backend() -> Backend:
+    from mce.backends.local import LocalBackend
+
+    return LocalBackend()
+
+
+def first_taker(root: Node) -> str | None:
+    """Say what, of all that ``root`` may run first, takes an input; ``None`` when the flow is closed."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        match node:
+            case Call(_, spec):
+                if spec.accepts or spec.required:
+                    return f"step {spec.name!r}"
+            case Fn(f):
+                return f"the function {getattr(f, '__name__', f)!r}"
+            case Dynamic(_, name, direct):
+                return f"{'the block' if direct else 'the function of bind'} {name!r}"
+            case Each():
+                return f"{node.name!r}, an iterable"
+            case Choice():
+                return f"the selector of {node.name!r}"
+            case Given():
+                pass
+            case Then(first):
+                stack.append(first)
+            case Par() | Race() | Dag():
+                stack.extend(reversed(children(node)))
+            case Bracket(acquire):
+                stack.append(acquire)
+            case _:
+                stack.extend(children(node)[:1])
+    return None
+
+
+def _needs_loop(root: Node) -> bool:
+    """Whether a flow surely calls an async step, or may hide one under a timeout, which could not interrupt it."""
+    nodes = postorder(root)
+    if any(isinstance(node, Call) and node.spec.is_async for node in nodes):
+        return True
+    return any(isinstance(node, Timeout) for node in nodes) and any(isinstance(node, Dynamic) for node in nodes)
+
+
+async def _made(deps: Any) -> Any:
+    """Call ``deps`` if it is a factory: a function, a method, a class or a partial."""
+    factory = inspect.isroutine(deps) or isinstance(deps, type | functools.partial)
+    if not factory:
+        return deps
+    made = deps()
+    return await made if inspect.isawaitable(made) else made
+
+
+def _both(first: Listener, second: Listener | None) -> Listener:
+    if second is None:
+        return first
+
+    def tell(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return tell

@@ -1,0 +1,497 @@
+"""The syntax tree of flows: one closed set of frozen nodes, data only.
+
+A node says what is to be done and never how; meanings are functions over the tree (``compile``, ``graph``,
+``denote``), each one ``match`` closed with ``assert_never``. Trees get deep (a million steps), so nothing here
+or elsewhere recurses over one: nodes compare by identity, ``repr`` is bounded, and pickling emits a flat
+postorder list. Types are left to :class:`mce.Flow`, which wraps a node; here a value is ``Any``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never
+
+from mce.errors import brief
+
+if TYPE_CHECKING:
+    from mce.schedule import Schedule
+
+__all__ = [
+    "Again",
+    "Arguments",
+    "Bracket",
+    "Call",
+    "Choice",
+    "Dag",
+    "Done",
+    "Dynamic",
+    "Each",
+    "Fail",
+    "Fn",
+    "Focus",
+    "Given",
+    "Join",
+    "Label",
+    "Loop",
+    "Node",
+    "Par",
+    "Pure",
+    "Race",
+    "Recover",
+    "Retry",
+    "StateOp",
+    "StepSpec",
+    "Suspend",
+    "Then",
+    "Timeout",
+    "Transact",
+    "children",
+    "postorder",
+    "with_children",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """Everything about a step that engine, graph, checker and backends must know, as data.
+
+    ``seconds`` are wall seconds of the backend's clock. ``idempotent`` is ``None`` when nobody said; ``False``
+    keeps ``retry`` from calling the step a second time.
+    """
+
+    name: str
+    takes_context: bool = False
+    is_async: bool = True
+    required: int = 1
+    accepts: int = 1
+    raises: tuple[type[BaseException], ...] = ()
+    retry: Schedule | None = None
+    timeout: float | None = None
+    idempotent: bool | None = None
+    pure: bool = False
+    run_in: Literal["thread", "process", "inline"] | None = None
+    resources: Mapping[str, float] | None = None
+    cache: Any = None
+    limit: Any = None
+    validate: bool = False
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The input of a step that was called with something else than one positional argument."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        shown = [brief(a, 40) for a in self.args] + [f"{k}={brief(v, 40)}" for k, v in self.kwargs.items()]
+        return f"({', '.join(shown)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What the body of a :class:`Loop` gives when the loop is done."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What the body of a :class:`Loop` gives when it wants another turn, with that turn's input."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """How concurrent branches meet.
+
+    ``mode`` is ``fail_fast`` (the first failure cancels the rest), ``accumulate`` (all run, every error is kept),
+    ``settle`` (all run, a tuple of results) or ``quorum`` (the first ``count`` successes, the rest cancelled).
+    ``merge``, if given, makes the state of the branches' states instead of the rules of :mod:`mce.state`.
+    ``completed`` gives the values as they complete instead of in branch order.
+    """
+
+    mode: Literal["fail_fast", "accumulate", "settle", "quorum"] = "fail_fast"
+    merge: Callable[[list[Any]], Any] | None = None
+    count: int = 0
+    completed: bool = False
+
+
+class _Node:
+    """What all nodes share: identity, a bounded ``repr``, copies that are the node itself, flat pickles.
+
+    ``compiled`` is a place for the engine to keep what it made of the node; it is no part of the data.
+    """
+
+    __slots__ = ("compiled",)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{f.name}={_shown(getattr(self, f.name))}" for f in fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({shown})"
+
+    def __copy__(self) -> _Node:
+        return self
+
+    def __deepcopy__(self, memo: object) -> _Node:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (_flatten(self),)  # type: ignore[arg-type]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, _Node):
+        return f"{type(value).__name__}(…)"
+    if isinstance(value, tuple) and any(isinstance(v, _Node) for v in value):
+        return f"<{len(value)} nodes>"
+    return brief(value, 60)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Pure(_Node):
+    """Succeed with ``value``."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Fail(_Node):
+    """Fail with ``error``."""
+
+    error: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Fn(_Node):
+    """A pure function of the input, called in line."""
+
+    f: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Call(_Node):
+    """A step: the only place where effects happen."""
+
+    fn: Callable[..., Any]
+    spec: StepSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Dynamic(_Node):
+    """``f(input)`` is a closed flow to continue with, or, if ``direct``, a block that awaits flows (``do``)."""
+
+    f: Callable[[Any], Any]
+    name: str = "bind"
+    direct: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Then(_Node):
+    """``first``, then ``second`` with its value. Flattened once, when the flow is compiled."""
+
+    first: Node
+    second: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Par(_Node):
+    """The same input to all ``parts``, concurrently; ``join`` says how they meet."""
+
+    parts: tuple[Node, ...]
+    join: Join
+    name: str = "gather"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Each(_Node):
+    """``body`` for every element of the input, at most ``limit`` at once (``None``: all)."""
+
+    body: Node
+    join: Join
+    limit: int | None = None
+    name: str = "each"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Choice(_Node):
+    """The case whose key equals ``selector(input)``, with the same input; else ``default``."""
+
+    selector: Callable[[Any], Any]
+    cases: tuple[tuple[Any, Node], ...]
+    default: Node | None
+    name: str = "switch"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Recover(_Node):
+    """On a failure that matches ``on`` (``None``: any expected one) continue with ``handler`` on the error,
+    or, if it ``keeps_input``, on the input of ``body``.
+    """
+
+    body: Node
+    handler: Node
+    on: tuple[type, ...] | None = None
+    keeps_input: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Race(_Node):
+    """The first success wins and the others are cancelled."""
+
+    parts: tuple[Node, ...]
+    name: str = "race"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Loop(_Node):
+    """``body`` over and over until ``until(value)``; without ``until`` the body gives ``Again`` or ``Done`` (``tailRecM``)."""
+
+    body: Node
+    at_most: int | None = None
+    until: Callable[[Any], bool] | None = None
+    name: str = "iterate"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Dag(_Node):
+    """Named ``tasks``, each started as soon as the values of those it takes (``edges[name]``) are there; gives ``outputs``."""
+
+    tasks: tuple[tuple[str, Node], ...]
+    edges: Mapping[str, tuple[str, ...]]
+    outputs: tuple[str, ...] = ()
+    name: str = "dag"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Retry(_Node):
+    """``body`` again after a failure that matches ``on``, with the waits of ``schedule``."""
+
+    body: Node
+    schedule: Schedule
+    on: tuple[type, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Timeout(_Node):
+    """``body``, cancelled after ``seconds`` on the backend's clock."""
+
+    body: Node
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Bracket(_Node):
+    """``release`` runs on what ``acquire`` gave, however ``use`` of it ended."""
+
+    acquire: Node
+    use: Node
+    release: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class StateOp(_Node):
+    """``f(state)`` is the value and the state that follows."""
+
+    f: Callable[[Any], tuple[Any, Any]]
+    name: str = "modify"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Focus(_Node):
+    """``body`` on the part of the state that ``lens`` names."""
+
+    lens: Any
+    body: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Transact(_Node):
+    """``body``, whose state changes are dropped when it fails."""
+
+    body: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Suspend(_Node):
+    """Wait for a value of ``schema`` that somebody outside gives for ``token``."""
+
+    token: str
+    schema: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Given(_Node):
+    """``body`` with ``value`` for its input."""
+
+    value: Any
+    body: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Label(_Node):
+    """``body``, as a region with a ``name``."""
+
+    body: Node
+    name: str
+    meta: Mapping[str, Any] | None = None
+
+
+Node: TypeAlias = (
+    Pure
+    | Fail
+    | Fn
+    | Call
+    | Dynamic
+    | Then
+    | Par
+    | Each
+    | Choice
+    | Recover
+    | Race
+    | Loop
+    | Dag
+    | Retry
+    | Timeout
+    | Bracket
+    | StateOp
+    | Focus
+    | Transact
+    | Suspend
+    | Given
+    | Label
+)
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Give the direct children of ``node`` in the order in which they would run."""
+    match node:
+        case Pure() | Fail() | Fn() | Call() | Dynamic() | StateOp() | Suspend():
+            return ()
+        case Then(first, second):
+            return (first, second)
+        case Par(parts) | Race(parts):
+            return parts
+        case Choice(cases=cases, default=default):
+            found = tuple(body for _, body in cases)
+            return found if default is None else (*found, default)
+        case Recover(body, handler):
+            return (body, handler)
+        case Dag(tasks):
+            return tuple(body for _, body in tasks)
+        case Bracket(acquire, use, release):
+            return (acquire, use, release)
+        case Each() | Loop() | Retry() | Timeout() | Focus() | Transact() | Given() | Label():
+            return (node.body,)
+        case _:
+            assert_never(node)
+
+
+def with_children(node: Node, new: tuple[Node, ...]) -> Node:
+    """Give ``node`` with ``new`` for its children, in the order of :func:`children`; itself if they are the same."""
+    if len(old := children(node)) == len(new) and all(map(_same, old, new)):
+        return node
+    match node:
+        case Pure() | Fail() | Fn() | Call() | Dynamic() | StateOp() | Suspend():
+            return node
+        case Then():
+            return Then(*new)
+        case Par() | Race():
+            return replace(node, parts=new)
+        case Choice(cases=cases):
+            keys = [key for key, _ in cases]
+            default = new[-1] if len(new) > len(keys) else None
+            return replace(node, cases=tuple(zip(keys, new, strict=False)), default=default)
+        case Recover():
+            return replace(node, body=new[0], handler=new[1])
+        case Dag(tasks):
+            return replace(node, tasks=tuple((name, body) for (name, _), body in zip(tasks, new, strict=True)))
+        case Bracket():
+            return Bracket(*new)
+        case Each() | Loop() | Retry() | Timeout() | Focus() | Transact() | Given() | Label():
+            return replace(node, body=new[0])
+        case _:
+            assert_never(node)
+
+
+def _same(old: object, new: object) -> bool:
+    return old is new
+
+
+def postorder(root: Node) -> list[Node]:
+    """List every distinct node below ``root``, children before parents, ``root`` last."""
+    found: list[Node] = []
+    seen: set[int] = set()
+    stack: list[tuple[Node, bool]] = [(root, False)]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            found.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack.append((node, True))
+            stack.extend((child, False) for child in reversed(children(node)))
+    return found
+
+
+def _flatten(root: Node) -> list[tuple[type[Node], tuple[Any, ...]]]:
+    """Give ``root`` as rows in postorder, in which a child is a :class:`_Row` number."""
+    nodes = postorder(root)
+    rows = {id(node): _Row(at) for at, node in enumerate(nodes)}
+    return [(type(node), tuple(_numbered(getattr(node, f.name), rows) for f in fields(node))) for node in nodes]
+
+
+def _rebuild(rows: list[tuple[type[Node], tuple[Any, ...]]]) -> Node:
+    built: list[Node] = []
+    for cls, values in rows:
+        built.append(cls(*(_linked(value, built) for value in values)))
+    return built[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Decorated:
+    """A function whose name a decorator took over: ``pickle`` finds the step or block at that name instead."""
+
+    module: str
+    qualname: str
+
+    def find(self) -> Any:
+        __import__(self.module)
+        return _global(self.module, self.qualname).__wrapped__
+
+
+def _global(module: str, qualname: str) -> Any:
+    found: Any = sys.modules.get(module)
+    for name in qualname.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+def _numbered(value: Any, rows: Mapping[int, _Row]) -> Any:
+    if isinstance(value, _Node):
+        return rows[id(value)]
+    if callable(value) and hasattr(value, "__qualname__"):
+        owner = _global(value.__module__, value.__qualname__)
+        taken_over = owner is not value and getattr(owner, "__wrapped__", None) is value
+        return _Decorated(value.__module__, value.__qualname__) if taken_over else value
+    if type(value) is tuple and any(isinstance(v, _Node | tuple) for v in value):
+        return tuple(_numbered(v, rows) for v in value)
+    return value
+
+
+def _linked(value: Any, built: list[Node]) -> Any:
+    if isinstance(value, _Row):
+        return built[value.at]
+    if isinstance(value, _Decorated):
+        return value.find()
+    if type(value) is tuple and any(isinstance(v, _Row | tuple) for v in value):
+        return tuple(_linked(v, built) for v in value)
+    return value
