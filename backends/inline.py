@@ -46,7 +46,8 @@ class InlineBackend(AnyioBackend):
         if asked is not _LOOP:
             running.close()
             raise EngineError(f"a run without an event loop awaited {asked!r}")
-        return anyio.run(_go_on, running)
+        found: T = anyio.run(_go_on, running)
+        return found
 
     def __repr__(self) -> str:
         return "InlineBackend()"
@@ -102,7 +103,7 @@ class _Loopless(InlineBackend):
         if self.in_loop:
             await anyio.sleep(seconds)
         else:
-            time.sleep(self._until_deadline(seconds))
+            time.sleep(self._until_deadline(seconds))  # noqa: ASYNC251 - there is no loop to block
             self._check()
 
     def _until_deadline(self, seconds: float) -> float:

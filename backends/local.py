@@ -70,8 +70,8 @@ def _apply(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, A
 def _check_importable(fn: Callable[..., Any], name: str) -> None:
     if fn.__module__ == "__main__" or "<" in fn.__qualname__:
         raise InvalidStep(
-            f"step {name!r} has run_in='process', and a worker process cannot import {fn.__module__}.{fn.__qualname__}: "
-            f"define it at the top of a module"
+            f"step {name!r} has run_in='process', and a worker process cannot import "
+            f"{fn.__module__}.{fn.__qualname__}: define it at the top of a module"
         )
 
 

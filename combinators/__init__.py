@@ -9,7 +9,17 @@ from mce.combinators.policy import retry, timeout
 from mce.combinators.resource import bracket, ensure
 from mce.combinators.selective import branch, switch, unless, when
 from mce.combinators.state import focus, get, modify, put, transact
-from mce.combinators.traversable import as_completed, each, filter_each, fold, partition, scan, sequence, traverse, tree_reduce
+from mce.combinators.traversable import (
+    as_completed,
+    each,
+    filter_each,
+    fold,
+    partition,
+    scan,
+    sequence,
+    traverse,
+    tree_reduce,
+)
 
 __all__ = [
     "apply",

@@ -30,7 +30,9 @@ def recover(
 @overload
 def recover(flow: Flow[I1, A, E1, S1], handler: Callable[[E1], Flow[None, B, E2, S1]]) -> Flow[I1, A | B, E2, S1]: ...
 @overload
-def recover(flow: Flow[I1, A, E1, S1], handler: Callable[[Any], Flow[None, B, E2, S1]], on: Any) -> Flow[I1, A | B, E1 | E2, S1]: ...
+def recover(
+    flow: Flow[I1, A, E1, S1], handler: Callable[[Any], Flow[None, B, E2, S1]], on: Any
+) -> Flow[I1, A | B, E1 | E2, S1]: ...
 def recover(flow: Any, handler: Any, on: Any = None) -> Any:
     """On a failure continue with the closed flow that ``handler`` makes of the error; see :meth:`mce.Flow.recover`.
 
@@ -123,4 +125,6 @@ def refuse_unrepeatable(node: Any, where: str) -> None:
 
     for found in postorder(node):
         if isinstance(found, Call) and found.spec.idempotent is False:
-            raise DefinitionError(f"{where} may call step {found.spec.name!r} twice, which is declared idempotent=False")
+            raise DefinitionError(
+                f"{where} may call step {found.spec.name!r} twice, which is declared idempotent=False"
+            )

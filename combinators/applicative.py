@@ -63,35 +63,87 @@ def gather(
 ) -> Flow[I1, tuple[A1, A2], E1 | E2, S1]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+    f1: Flow[I1, A1, Never, S1],
+    f2: Flow[I1, A2, Never, S1],
+    f3: Flow[I1, A3, Never, S1],
+    /,
+    *,
+    merge: Callable[[list[Any]], Any] | None = None,
 ) -> Flow[I1, tuple[A1, A2, A3], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
 @overload
 def gather(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+    f1: Flow[I1, A1, E1, S1],
+    f2: Flow[I1, A2, E2, S1],
+    f3: Flow[I1, A3, E3, S1],
+    /,
+    *,
+    merge: Callable[[list[Any]], Any] | None = None,
 ) -> Flow[I1, tuple[A1, A2, A3], E1 | E2 | E3, S1]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+    f1: Flow[I1, A1, Never, S1],
+    f2: Flow[I1, A2, Never, S1],
+    f3: Flow[I1, A3, Never, S1],
+    f4: Flow[I1, A4, Never, S1],
+    /,
+    *,
+    merge: Callable[[list[Any]], Any] | None = None,
 ) -> Flow[I1, tuple[A1, A2, A3, A4], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
 @overload
 def gather(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+    f1: Flow[I1, A1, E1, S1],
+    f2: Flow[I1, A2, E2, S1],
+    f3: Flow[I1, A3, E3, S1],
+    f4: Flow[I1, A4, E4, S1],
+    /,
+    *,
+    merge: Callable[[list[Any]], Any] | None = None,
 ) -> Flow[I1, tuple[A1, A2, A3, A4], E1 | E2 | E3 | E4, S1]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], f5: Flow[I1, A5, Never, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+    f1: Flow[I1, A1, Never, S1],
+    f2: Flow[I1, A2, Never, S1],
+    f3: Flow[I1, A3, Never, S1],
+    f4: Flow[I1, A4, Never, S1],
+    f5: Flow[I1, A5, Never, S1],
+    /,
+    *,
+    merge: Callable[[list[Any]], Any] | None = None,
 ) -> Flow[I1, tuple[A1, A2, A3, A4, A5], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
 @overload
 def gather(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], f5: Flow[I1, A5, E5, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+    f1: Flow[I1, A1, E1, S1],
+    f2: Flow[I1, A2, E2, S1],
+    f3: Flow[I1, A3, E3, S1],
+    f4: Flow[I1, A4, E4, S1],
+    f5: Flow[I1, A5, E5, S1],
+    /,
+    *,
+    merge: Callable[[list[Any]], Any] | None = None,
 ) -> Flow[I1, tuple[A1, A2, A3, A4, A5], E1 | E2 | E3 | E4 | E5, S1]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], f5: Flow[I1, A5, Never, S1], f6: Flow[I1, A6, Never, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+    f1: Flow[I1, A1, Never, S1],
+    f2: Flow[I1, A2, Never, S1],
+    f3: Flow[I1, A3, Never, S1],
+    f4: Flow[I1, A4, Never, S1],
+    f5: Flow[I1, A5, Never, S1],
+    f6: Flow[I1, A6, Never, S1],
+    /,
+    *,
+    merge: Callable[[list[Any]], Any] | None = None,
 ) -> Flow[I1, tuple[A1, A2, A3, A4, A5, A6], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
 @overload
 def gather(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], f5: Flow[I1, A5, E5, S1], f6: Flow[I1, A6, E6, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
+    f1: Flow[I1, A1, E1, S1],
+    f2: Flow[I1, A2, E2, S1],
+    f3: Flow[I1, A3, E3, S1],
+    f4: Flow[I1, A4, E4, S1],
+    f5: Flow[I1, A5, E5, S1],
+    f6: Flow[I1, A6, E6, S1],
+    /,
+    *,
+    merge: Callable[[list[Any]], Any] | None = None,
 ) -> Flow[I1, tuple[A1, A2, A3, A4, A5, A6], E1 | E2 | E3 | E4 | E5 | E6, S1]: ...
 @overload
 def gather(
@@ -121,13 +173,9 @@ def gather(*flows: Any, merge: Callable[[list[Any]], Any] | None = None) -> Any:
 @overload
 def validate() -> Flow[object, tuple[()]]: ...
 @overload
-def validate(
-    f1: Flow[I1, A1, E1, S1], /
-) -> Flow[I1, tuple[A1], tuple[E1, ...], S1]: ...
+def validate(f1: Flow[I1, A1, E1, S1], /) -> Flow[I1, tuple[A1], tuple[E1, ...], S1]: ...
 @overload
-def validate(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], /
-) -> Flow[I1, tuple[A1, A2], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+def validate(f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], /) -> Flow[I1, tuple[A1, A2], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
 @overload
 def validate(
     f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], /
@@ -142,7 +190,11 @@ def validate(
 ) -> Flow[I1, tuple[A1, A2, A3], tuple[E1 | E2 | E3, ...], S1]: ...
 @overload
 def validate(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], /
+    f1: Flow[I1, A1, Never, S1],
+    f2: Flow[I1, A2, Never, S1],
+    f3: Flow[I1, A3, Never, S1],
+    f4: Flow[I1, A4, Never, S1],
+    /,
 ) -> Flow[I1, tuple[A1, A2, A3, A4], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
 @overload
 def validate(
@@ -150,19 +202,41 @@ def validate(
 ) -> Flow[I1, tuple[A1, A2, A3, A4], tuple[E1 | E2 | E3 | E4, ...], S1]: ...
 @overload
 def validate(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], f5: Flow[I1, A5, Never, S1], /
+    f1: Flow[I1, A1, Never, S1],
+    f2: Flow[I1, A2, Never, S1],
+    f3: Flow[I1, A3, Never, S1],
+    f4: Flow[I1, A4, Never, S1],
+    f5: Flow[I1, A5, Never, S1],
+    /,
 ) -> Flow[I1, tuple[A1, A2, A3, A4, A5], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
 @overload
 def validate(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], f5: Flow[I1, A5, E5, S1], /
+    f1: Flow[I1, A1, E1, S1],
+    f2: Flow[I1, A2, E2, S1],
+    f3: Flow[I1, A3, E3, S1],
+    f4: Flow[I1, A4, E4, S1],
+    f5: Flow[I1, A5, E5, S1],
+    /,
 ) -> Flow[I1, tuple[A1, A2, A3, A4, A5], tuple[E1 | E2 | E3 | E4 | E5, ...], S1]: ...
 @overload
 def validate(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], f5: Flow[I1, A5, Never, S1], f6: Flow[I1, A6, Never, S1], /
+    f1: Flow[I1, A1, Never, S1],
+    f2: Flow[I1, A2, Never, S1],
+    f3: Flow[I1, A3, Never, S1],
+    f4: Flow[I1, A4, Never, S1],
+    f5: Flow[I1, A5, Never, S1],
+    f6: Flow[I1, A6, Never, S1],
+    /,
 ) -> Flow[I1, tuple[A1, A2, A3, A4, A5, A6], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
 @overload
 def validate(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], f5: Flow[I1, A5, E5, S1], f6: Flow[I1, A6, E6, S1], /
+    f1: Flow[I1, A1, E1, S1],
+    f2: Flow[I1, A2, E2, S1],
+    f3: Flow[I1, A3, E3, S1],
+    f4: Flow[I1, A4, E4, S1],
+    f5: Flow[I1, A5, E5, S1],
+    f6: Flow[I1, A6, E6, S1],
+    /,
 ) -> Flow[I1, tuple[A1, A2, A3, A4, A5, A6], tuple[E1 | E2 | E3 | E4 | E5 | E6, ...], S1]: ...
 @overload
 def validate(*flows: Flow[I1, A, E1, S1]) -> Flow[I1, tuple[A, ...], tuple[E1, ...], S1]: ...
@@ -186,9 +260,7 @@ def validate(*flows: Any) -> Any:
 @overload
 def settle() -> Flow[object, tuple[()]]: ...
 @overload
-def settle(
-    f1: Flow[I1, A1, E1, S1], /
-) -> Flow[I1, tuple[Result[A1, E1]], Never, S1]: ...
+def settle(f1: Flow[I1, A1, E1, S1], /) -> Flow[I1, tuple[Result[A1, E1]], Never, S1]: ...
 @overload
 def settle(
     f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], /
@@ -207,7 +279,11 @@ def settle(
 ) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3]], Never, S1]: ...
 @overload
 def settle(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], /
+    f1: Flow[I1, A1, Never, S1],
+    f2: Flow[I1, A2, Never, S1],
+    f3: Flow[I1, A3, Never, S1],
+    f4: Flow[I1, A4, Never, S1],
+    /,
 ) -> Flow[I1, tuple[Result[A1, Never], Result[A2, Never], Result[A3, Never], Result[A4, Never]], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
 @overload
 def settle(
@@ -215,20 +291,53 @@ def settle(
 ) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4]], Never, S1]: ...
 @overload
 def settle(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], f5: Flow[I1, A5, Never, S1], /
-) -> Flow[I1, tuple[Result[A1, Never], Result[A2, Never], Result[A3, Never], Result[A4, Never], Result[A5, Never]], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+    f1: Flow[I1, A1, Never, S1],
+    f2: Flow[I1, A2, Never, S1],
+    f3: Flow[I1, A3, Never, S1],
+    f4: Flow[I1, A4, Never, S1],
+    f5: Flow[I1, A5, Never, S1],
+    /,
+) -> Flow[
+    I1, tuple[Result[A1, Never], Result[A2, Never], Result[A3, Never], Result[A4, Never], Result[A5, Never]], Never, S1
+]: ...  # type: ignore[overload-overlap, unused-ignore]
 @overload
 def settle(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], f5: Flow[I1, A5, E5, S1], /
+    f1: Flow[I1, A1, E1, S1],
+    f2: Flow[I1, A2, E2, S1],
+    f3: Flow[I1, A3, E3, S1],
+    f4: Flow[I1, A4, E4, S1],
+    f5: Flow[I1, A5, E5, S1],
+    /,
 ) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4], Result[A5, E5]], Never, S1]: ...
 @overload
 def settle(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], f4: Flow[I1, A4, Never, S1], f5: Flow[I1, A5, Never, S1], f6: Flow[I1, A6, Never, S1], /
-) -> Flow[I1, tuple[Result[A1, Never], Result[A2, Never], Result[A3, Never], Result[A4, Never], Result[A5, Never], Result[A6, Never]], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+    f1: Flow[I1, A1, Never, S1],
+    f2: Flow[I1, A2, Never, S1],
+    f3: Flow[I1, A3, Never, S1],
+    f4: Flow[I1, A4, Never, S1],
+    f5: Flow[I1, A5, Never, S1],
+    f6: Flow[I1, A6, Never, S1],
+    /,
+) -> Flow[
+    I1,
+    tuple[
+        Result[A1, Never], Result[A2, Never], Result[A3, Never], Result[A4, Never], Result[A5, Never], Result[A6, Never]
+    ],
+    Never,
+    S1,
+]: ...  # type: ignore[overload-overlap, unused-ignore]
 @overload
 def settle(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], f5: Flow[I1, A5, E5, S1], f6: Flow[I1, A6, E6, S1], /
-) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4], Result[A5, E5], Result[A6, E6]], Never, S1]: ...
+    f1: Flow[I1, A1, E1, S1],
+    f2: Flow[I1, A2, E2, S1],
+    f3: Flow[I1, A3, E3, S1],
+    f4: Flow[I1, A4, E4, S1],
+    f5: Flow[I1, A5, E5, S1],
+    f6: Flow[I1, A6, E6, S1],
+    /,
+) -> Flow[
+    I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4], Result[A5, E5], Result[A6, E6]], Never, S1
+]: ...
 @overload
 def settle(*flows: Flow[I1, A, E1, S1]) -> Flow[I1, tuple[Result[A, E1], ...], Never, S1]: ...
 def settle(*flows: Any) -> Any:
@@ -292,7 +401,9 @@ class _MapOver:
         return self.flow.map(f)
 
 
-def apply(function: Flow[None, Callable[[A], B], E1, S1], argument: Flow[None, A, E2, S1]) -> Flow[object, B, E1 | E2, S1]:
+def apply(
+    function: Flow[None, Callable[[A], B], E1, S1], argument: Flow[None, A, E2, S1]
+) -> Flow[object, B, E1 | E2, S1]:
     """Run ``function``, then ``argument``, and apply the one's value to the other's: sequential, agrees with ``bind``.
 
     Laws: identity ``apply(pure(identity), m) = m``; homomorphism ``apply(pure(f), pure(a)) = pure(f(a))``;

@@ -236,9 +236,7 @@ def do(fn: Any, /) -> Any:
 # -- loops ------------------------------------------------------------------------------------------------------------
 
 
-def iterate(
-    body: Flow[A, A, E1, S1], until: Callable[[A], bool], *, at_most: int | None = None
-) -> Flow[A, A, E1, S1]:
+def iterate(body: Flow[A, A, E1, S1], until: Callable[[A], bool], *, at_most: int | None = None) -> Flow[A, A, E1, S1]:
     """Run ``body`` on its own value, at least once, until ``until(value)``; memory does not grow with the turns.
 
     With ``at_most`` the flow fails with :class:`mce.LoopLimit` when that many turns were not enough.

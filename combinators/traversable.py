@@ -97,9 +97,7 @@ def _parted(results: tuple[Result[Any, Any], ...]) -> tuple[tuple[Any, ...], tup
     return values, tuple(r.failure() for r in results if isinstance(r, Failure))
 
 
-def filter_each(
-    keep: Flow[A, bool, E1, S1], limit: int | None = None
-) -> Flow[Iterable[A], tuple[A, ...], E1, S1]:
+def filter_each(keep: Flow[A, bool, E1, S1], limit: int | None = None) -> Flow[Iterable[A], tuple[A, ...], E1, S1]:
     """Give the elements for which ``keep`` gives a true value, asking for all of them concurrently; fail fast.
 
     Laws: ``filter_each(pure(True)) = lift(tuple)``; ``filter_each(pure(False)) = lift(lambda _: ())``.

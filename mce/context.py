@@ -100,7 +100,9 @@ class Context(Generic[S]):
         self._host = None
 
     def _ended(self) -> NoReturn:
-        raise UsageError(f"the ctx of step {self._name!r} was used after the step had ended: pass on values, not the ctx")
+        raise UsageError(
+            f"the ctx of step {self._name!r} was used after the step had ended: pass on values, not the ctx"
+        )
 
     def __repr__(self) -> str:
         return f"<Context of {self._name} {'ended' if self._host is None else 'at ' + self._host.path()}>"

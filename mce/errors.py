@@ -243,7 +243,9 @@ class StateConflict(Defect):
         if self.problem:
             return f"the merged state is refused{_at(self.path)}: {self.problem}"
         wrote = ", ".join(f"{b} wrote {brief(v)}" for b, v in zip(self.branches, self.values, strict=True))
-        hint = "declare how they meet: Annotated[..., Append()] (or Add, Union, Max, Last, ...), or gather(..., merge=f)"
+        hint = (
+            "declare how they meet: Annotated[..., Append()] (or Add, Union, Max, Last, ...), or gather(..., merge=f)"
+        )
         return f"concurrent branches wrote the state's field {self.field!r}{_at(self.path)}: {wrote}; {hint}"
 
     def __eq__(self, other: object) -> bool:

@@ -128,9 +128,7 @@ class Flow(Generic[I, A, E, S]):
         return Flow(Then(self.node, Fn(plain_function(f, "map"))))
 
     @overload
-    def bind(
-        self: Flow[I2, A2, E2, object], f: Callable[[A2], Flow[None, B, E3, S3]]
-    ) -> Flow[I2, B, E2 | E3, S3]: ...
+    def bind(self: Flow[I2, A2, E2, object], f: Callable[[A2], Flow[None, B, E3, S3]]) -> Flow[I2, B, E2 | E3, S3]: ...
     @overload
     def bind(self: Flow[I2, A2, E2, S2], f: Callable[[A2], Flow[None, B, E3, S2]]) -> Flow[I2, B, E2 | E3, S2]: ...
     def bind(self, f: Any) -> Any:
@@ -180,7 +178,9 @@ class Flow(Generic[I, A, E, S]):
         """
         return Flow(Recover(self.node, flow_node(other, "or_else"), None, keeps_input=True))
 
-    def retry(self, schedule: Schedule, *, on: type[BaseException] | tuple[type[BaseException], ...] | None = None) -> Flow[I, A, E, S]:
+    def retry(
+        self, schedule: Schedule, *, on: type[BaseException] | tuple[type[BaseException], ...] | None = None
+    ) -> Flow[I, A, E, S]:
         """Run again after a failure, each attempt from the state and input at entry, with the waits of ``schedule``.
 
         The first attempt does not count. Failures and defects are retried unless ``on`` narrows them; never a

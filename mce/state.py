@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError, create_model
-from pydantic.errors import PydanticUserError
 
 from mce.errors import InvalidState, StateConflict, brief
 from mce.reducers import AnyReducer, Clash, Shape, cached, field_types, is_secret, post_init, same, shape_of, validates
@@ -348,7 +347,7 @@ def _one_field(cls: type[Any], name: str) -> Any:
     field: Any = (field_types(cls)[name], ...)
     try:
         return create_model(cls.__name__, __config__=config, value=field)
-    except PydanticUserError as error:
+    except Exception as error:  # pydantic raises many kinds where it cannot make a schema
         raise InvalidState(cls.__name__, name, f"its annotation cannot be validated: {error}") from error
 
 

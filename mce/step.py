@@ -90,7 +90,9 @@ def _check_kind(fn: Any, label: str) -> None:
     if isinstance(fn, Step):
         raise InvalidStep(f"{label} is a step already")
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-        raise InvalidStep(f"step {label!r} yields; a step returns one value: use ctx.emit(value) to stream, or @do for a block")
+        raise InvalidStep(
+            f"step {label!r} yields; a step returns one value: use ctx.emit(value) to stream, or @do for a block"
+        )
     if any(c in "/[]#~:" for c in label):
         raise InvalidStep(f"step name {label!r}: a name has none of / [ ] # ~ :, which stand in paths")
 
@@ -108,7 +110,9 @@ def parameters(fn: Callable[..., Any], label: str) -> tuple[bool, int, int]:
             raise InvalidStep(f"step {label!r}: ctx is annotated {annotation}; say ctx: Context[State], or rename it")
     misplaced = [p.name for p in parameters if p.name == "ctx" or "Context[" in str(p.annotation)]
     if misplaced:
-        raise InvalidStep(f"step {label!r}: the context is the first parameter and called ctx, here {misplaced[0]!r} is not")
+        raise InvalidStep(
+            f"step {label!r}: the context is the first parameter and called ctx, here {misplaced[0]!r} is not"
+        )
     required = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     accepts = sum(p.kind in _POSITIONAL for p in parameters) + any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if len(required) == 1 and required[0].kind is inspect.Parameter.KEYWORD_ONLY:

@@ -104,29 +104,53 @@ class StepDecorator(Protocol[X]):
     """``step`` itself and what ``step(...options...)`` gives; ``X`` are the exceptions named in ``raises=``."""
 
     @overload
-    def __call__(self, fn: _ContextOnly[S2, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /) -> Step[[], object, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(
+        self, fn: _ContextOnly[S2, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /
+    ) -> Step[[], object, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload
-    def __call__(self, fn: _ContextOne[I2, P, S2, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /) -> Step[P, I2, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(
+        self, fn: _ContextOne[I2, P, S2, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /
+    ) -> Step[P, I2, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload
-    def __call__(self, fn: _ContextMany[P, S2, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /) -> Step[P, Never, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(
+        self, fn: _ContextMany[P, S2, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /
+    ) -> Step[P, Never, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload
-    def __call__(self, fn: Callable[[], Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /) -> Step[[], object, A2, E2 | X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(
+        self, fn: Callable[[], Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /
+    ) -> Step[[], object, A2, E2 | X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload
-    def __call__(self, fn: _One[I2, P, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /) -> Step[P, I2, A2, E2 | X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(
+        self, fn: _One[I2, P, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /
+    ) -> Step[P, I2, A2, E2 | X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /) -> Step[P, Never, A2, E2 | X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(
+        self, fn: Callable[P, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /
+    ) -> Step[P, Never, A2, E2 | X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload
-    def __call__(self, fn: _ContextOnly[S2, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /) -> Step[[], object, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(
+        self, fn: _ContextOnly[S2, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /
+    ) -> Step[[], object, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload
-    def __call__(self, fn: _ContextOne[I2, P, S2, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /) -> Step[P, I2, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(
+        self, fn: _ContextOne[I2, P, S2, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /
+    ) -> Step[P, I2, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload
-    def __call__(self, fn: _ContextMany[P, S2, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /) -> Step[P, Never, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(
+        self, fn: _ContextMany[P, S2, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /
+    ) -> Step[P, Never, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload
-    def __call__(self, fn: Callable[[], Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /) -> Step[[], object, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(
+        self, fn: Callable[[], Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /
+    ) -> Step[[], object, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload
-    def __call__(self, fn: _One[I2, P, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /) -> Step[P, I2, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(
+        self, fn: _One[I2, P, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /
+    ) -> Step[P, I2, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /) -> Step[P, Never, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(
+        self, fn: Callable[P, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /
+    ) -> Step[P, Never, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload
     def __call__(self, fn: _ContextOnly[S2, Coroutine[Any, Any, A2]], /) -> Step[[], object, A2, X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
     @overload

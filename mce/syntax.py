@@ -128,6 +128,7 @@ class _Node:
     """
 
     __slots__ = ("compiled",)
+    compiled: Any
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{f.name}={_shown(getattr(self, f.name))}" for f in fields(self))  # type: ignore[arg-type]

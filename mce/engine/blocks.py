@@ -10,14 +10,27 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from operator import itemgetter, length_hint
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mce.syntax import StepSpec
 
 if TYPE_CHECKING:
     from mce.engine.fiber import Fiber
 
-__all__ = ["CALL", "CALL_WITH_CONTEXT", "CAREFUL_CALL", "ENTER", "FN", "FORK", "VALUE", "Block", "Op", "Region", "numbered"]
+__all__ = [
+    "CALL",
+    "CALL_WITH_CONTEXT",
+    "CAREFUL_CALL",
+    "ENTER",
+    "FN",
+    "FORK",
+    "VALUE",
+    "Block",
+    "Names",
+    "Op",
+    "Region",
+    "numbered",
+]
 
 CALL = 0
 """An async step of one parameter."""
@@ -33,6 +46,36 @@ FORK = 5
 """Branches: concurrent, or a region of branches in turn, as the backend says."""
 CAREFUL_CALL = 6
 """A step with anything else about it: plain, several parameters, watched, validated, not idempotent."""
+
+
+class Names:
+    """The names of one place in the flow: hands out ordinals among equal siblings, and knows its prefix.
+
+    The prefix, which ends in a slash unless it is empty, is put together when it is asked for: kept as text in every
+    place, those of a deeply nested flow would take quadratic memory.
+    """
+
+    __slots__ = ("counts", "parent", "segment")
+
+    def __init__(self, parent: Names | None = None, segment: str = "") -> None:
+        self.parent = parent
+        self.segment = segment
+        self.counts: dict[str, int] = {}
+
+    def ordinal(self, label: str) -> int:
+        self.counts[label] = found = self.counts.get(label, 0) + 1
+        return found
+
+    def below(self, segment: str) -> Names:
+        return Names(self, segment)
+
+    def prefix(self) -> str:
+        found: list[str] = [""]
+        names: Names | None = self
+        while names is not None and names.segment:
+            found.append(names.segment)
+            names = names.parent
+        return "/".join(reversed(found)) if len(found) > 1 else ""
 
 
 class Op:
@@ -59,14 +102,28 @@ class Op:
         return f"<Op {self.code} {self.label}>"
 
 
+class At(NamedTuple):
+    """Where a region stands: its label, and what it is called among its siblings in ``names``."""
+
+    label: str
+    names: Names
+    own_name: str
+
+
 class Region(Op):
-    """An operation with blocks of its own; ``name`` is its path within its scope."""
+    """An operation with blocks of its own, called ``own_name`` among its siblings."""
 
-    __slots__ = ("name",)
+    __slots__ = ("names", "own_name")
 
-    def __init__(self, label: str, name: str, code: int = ENTER) -> None:
-        super().__init__(code, label)
-        self.name = name
+    def __init__(self, at: At, code: int = ENTER) -> None:
+        super().__init__(code, at.label)
+        self.names = at.names
+        self.own_name = at.own_name
+
+    @property
+    def name(self) -> str:
+        """The path of this region within its scope."""
+        return self.names.prefix() + self.own_name
 
     def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> tuple[Iterator[Op], Any]:
         """Push a frame that remembers ``ops`` and give what to go on with."""
@@ -80,8 +137,8 @@ class Region(Op):
 class Block:
     """A straight-line stretch of operations, with what is needed to name each of them.
 
-    ``sections`` say from which operation on which prefix holds: the place within the scope (the flow, a loop's turn,
-    an element's body, what a dynamic region expanded to). ``ordinals[i]`` tells apart operations of one label:
+    ``sections`` say from which operation on which names hold: those of a place within the scope (the flow, a loop's
+    turn, an element's body, what a dynamic region expanded to). ``ordinals[i]`` tells apart operations of one label:
     ``fetch``, ``fetch:2``.
     """
 
@@ -90,11 +147,11 @@ class Block:
     def __init__(self) -> None:
         self.ops: list[Op] = []
         self.ordinals: list[int] = []
-        self.sections: list[tuple[int, str]] = []
+        self.sections: list[tuple[int, Names]] = []
 
-    def append(self, op: Op, ordinal: int, prefix: str) -> None:
-        if not self.sections or self.sections[-1][1] != prefix:
-            self.sections.append((len(self.ops), prefix))
+    def append(self, op: Op, ordinal: int, names: Names) -> None:
+        if not self.sections or self.sections[-1][1] is not names:
+            self.sections.append((len(self.ops), names))
         self.ops.append(op)
         self.ordinals.append(ordinal)
 
@@ -102,9 +159,9 @@ class Block:
         """Name, within the scope, the operation that the iterator ``ops`` over this block gave last."""
         at = len(self.ops) - length_hint(ops) - 1
         if at < 0:
-            return self.sections[0][1].rstrip("/") if self.sections else ""
+            return self.sections[0][1].prefix().rstrip("/") if self.sections else ""
         section = bisect_right(self.sections, at, key=itemgetter(0)) - 1
-        return self.sections[section][1] + numbered(self.ops[at].label, self.ordinals[at])
+        return self.sections[section][1].prefix() + numbered(self.ops[at].label, self.ordinals[at])
 
     def __repr__(self) -> str:
         return f"<Block of {len(self.ops)}>"

@@ -13,12 +13,12 @@ from typing import Any
 import anyio
 from returns.result import Failure, Success
 
-from mce.engine.blocks import ENTER, FN, FORK, VALUE, Block, Op, Region
+from mce.engine.blocks import ENTER, FN, FORK, VALUE, At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume
 from mce.errors import brief
 from mce.outcome import Place, Sibling
-from mce.state import Change, compose, join, replace_state
+from mce.state import Change, join, replace_state
 from mce.syntax import Join
 
 __all__ = ["EachRegion", "ForkRegion", "RaceRegion"]
@@ -49,8 +49,8 @@ class ForkRegion(Region):
 
     __slots__ = ("blocks", "join")
 
-    def __init__(self, label: str, name: str, blocks: list[Block], how: Join) -> None:
-        super().__init__(label, name, FORK)
+    def __init__(self, at: At, blocks: list[Block], how: Join) -> None:
+        super().__init__(at, FORK)
         self.blocks = blocks
         self.join = how
 
@@ -214,8 +214,8 @@ class EachRegion(ForkRegion):
 
     __slots__ = ("_limit",)
 
-    def __init__(self, label: str, name: str, body: Block, how: Join, limit: int | None) -> None:
-        super().__init__(label, name, [body], how)
+    def __init__(self, at: At, body: Block, how: Join, limit: int | None) -> None:
+        super().__init__(at, [body], how)
         self._limit = limit
 
     @property
@@ -232,7 +232,9 @@ class EachRegion(ForkRegion):
         except TypeError:
             if hasattr(value, "__iter__"):
                 raise
-            raise TypeError(f"{self.label} takes an iterable and was given {type(value).__name__} {brief(value, 60)}") from None
+            raise TypeError(
+                f"{self.label} takes an iterable and was given {type(value).__name__} {brief(value, 60)}"
+            ) from None
         block = self.blocks[0]
         return [_Branch(block, element, self.name_of(at)) for at, element in enumerate(elements)]
 
@@ -242,8 +244,8 @@ class RaceRegion(ForkRegion):
 
     __slots__ = ()
 
-    def __init__(self, label: str, name: str, blocks: list[Block]) -> None:
-        super().__init__(label, name, blocks, Join())
+    def __init__(self, at: At, blocks: list[Block]) -> None:
+        super().__init__(at, blocks, Join())
 
     @property
     def mode(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, assert_never
 
-from mce.engine.blocks import CALL, CALL_WITH_CONTEXT, CAREFUL_CALL, FN, VALUE, Block, Op, Region, numbered
+from mce.engine.blocks import CALL, CALL_WITH_CONTEXT, CAREFUL_CALL, FN, VALUE, At, Block, Names, Op, Region, numbered
 from mce.engine.branches import EachRegion, ForkRegion, RaceRegion
 from mce.engine.direct import DirectRegion
 from mce.engine.frames import (
@@ -69,25 +69,8 @@ def compile_node(node: Node, careful: bool) -> Block:
         kept = [None, None]
         object.__setattr__(node, "compiled", kept)
     if kept[careful] is None:
-        kept[careful] = _Compiler(careful).block(node, _Namespace(""))
+        kept[careful] = _Compiler(careful).block(node, Names())
     return kept[careful]  # type: ignore[no-any-return]
-
-
-class _Namespace:
-    """Hands out the names of one place in the flow; ``prefix`` ends in a slash unless it is empty."""
-
-    __slots__ = ("counts", "prefix")
-
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
-        self.counts: dict[str, int] = {}
-
-    def ordinal(self, label: str) -> int:
-        self.counts[label] = found = self.counts.get(label, 0) + 1
-        return found
-
-    def below(self, name: str) -> _Namespace:
-        return _Namespace(f"{self.prefix}{name}/")
 
 
 class _Compiler:
@@ -96,10 +79,10 @@ class _Compiler:
     def __init__(self, careful: bool) -> None:
         self.careful = careful
         self.leaves: dict[int, Op] = {}
-        self.work: list[tuple[Node, Block, _Namespace]] = []
+        self.work: list[tuple[Node, Block, Names]] = []
         self.forks: list[ForkRegion] = []
 
-    def block(self, node: Node, names: _Namespace) -> Block:
+    def block(self, node: Node, names: Names) -> Block:
         block = Block()
         self.work.append((node, block, names))
         while self.work:
@@ -108,13 +91,13 @@ class _Compiler:
             fork.settle_code()
         return block
 
-    def later(self, node: Node, names: _Namespace) -> Block:
+    def later(self, node: Node, names: Names) -> Block:
         """Give the block that ``node`` will be compiled into; whatever is asked for last is compiled first."""
         block = Block()
         self.work.append((node, block, names))
         return block
 
-    def emit(self, node: Node, block: Block, names: _Namespace) -> None:
+    def emit(self, node: Node, block: Block, names: Names) -> None:
         match node:
             case Then(first, second):
                 self.work.append((second, block, names))
@@ -122,13 +105,13 @@ class _Compiler:
             case Call():
                 self.emit_call(node, block, names, given=False)
             case Given(value, body):
-                block.append(Op(VALUE, value=value), 1, names.prefix)
+                block.append(Op(VALUE, value=value), 1, names)
                 if isinstance(body, Call):
                     self.emit_call(body, block, names, given=isinstance(value, Arguments))
                 else:
                     self.work.append((body, block, names))
             case Pure(value):
-                block.append(Op(VALUE, value=value), 1, names.prefix)
+                block.append(Op(VALUE, value=value), 1, names)
             case Fn(f):
                 self.emit_function(f, block, names)
             case Label(body, name):
@@ -138,15 +121,15 @@ class _Compiler:
             case _:
                 self.emit_region(node, block, names)
 
-    def emit_function(self, f: Any, block: Block, names: _Namespace) -> None:
+    def emit_function(self, f: Any, block: Block, names: Names) -> None:
         if block.ops and block.ops[-1].code == FN:
             block.ops[-1].fn.append(f)
             return
         found = getattr(f, "__name__", "map")
         label = found if found.isidentifier() else "map"
-        block.append(Op(FN, label, fn=[f]), names.ordinal(label), names.prefix)
+        block.append(Op(FN, label, fn=[f]), names.ordinal(label), names)
 
-    def emit_call(self, node: Call, block: Block, names: _Namespace, *, given: bool) -> None:
+    def emit_call(self, node: Call, block: Block, names: Names, *, given: bool) -> None:
         spec = node.spec
         if spec.required > 1 and not given:
             raise InvalidFlow(
@@ -154,18 +137,18 @@ class _Compiler:
                 f"call it with all of them, {spec.name}(...), or make it take one"
             )
         ordinal = names.ordinal(spec.name)
-        path = names.prefix + numbered(spec.name, ordinal)
+        own = numbered(spec.name, ordinal)
         if spec.retry is not None:
-            block = self.wrap(block, names, lambda inner: RetryRegion("retry", path, inner, spec.retry, None))
+            block = self.wrap(block, names, lambda inner: RetryRegion(At("retry", names, own), inner, spec.retry, None))
         if spec.timeout is not None:
-            block = self.wrap(block, names, lambda inner: TimeoutRegion("timeout", path, inner, spec.timeout))
-        block.append(self.leaf(node), ordinal, names.prefix)
+            block = self.wrap(block, names, lambda inner: TimeoutRegion(At("timeout", names, own), inner, spec.timeout))
+        block.append(self.leaf(node), ordinal, names)
 
     @staticmethod
-    def wrap(block: Block, names: _Namespace, make: Callable[[Block], Region]) -> Block:
+    def wrap(block: Block, names: Names, make: Callable[[Block], Region]) -> Block:
         """Put into ``block`` the policy that ``make`` makes of the block inside, and give that one."""
         inner = Block()
-        block.append(make(inner), 1, names.prefix)
+        block.append(make(inner), 1, names)
         return inner
 
     def leaf(self, node: Call) -> Op:
@@ -181,67 +164,69 @@ class _Compiler:
             return CAREFUL_CALL
         return CALL_WITH_CONTEXT if spec.takes_context else CALL
 
-    def emit_region(self, node: Any, block: Block, names: _Namespace) -> None:
+    def emit_region(self, node: Any, block: Block, names: Names) -> None:
         label = _label(node)
         ordinal = names.ordinal(label)
         name = numbered(label, ordinal)
-        region = self.region(node, label, names.prefix + name, names, name)
+        region = self.region(node, At(label, names, name))
         if isinstance(region, ForkRegion):
             self.forks.append(region)
-        block.append(region, ordinal, names.prefix)
+        block.append(region, ordinal, names)
 
-    def region(self, node: Any, label: str, path: str, names: _Namespace, name: str) -> Region:
-        """Make the operation of a node with blocks of its own; ``path`` is its name within its scope."""
+    def region(self, node: Any, at: At) -> Region:
+        """Make the operation of a node with blocks of its own."""
+        names, name = at.names, at.own_name
         match node:
             case Fail(error):
-                region: Region = FailRegion(label, path)
+                region: Region = FailRegion(at)
                 region.value = error
                 return region
             case StateOp(f):
-                region = StateRegion(label, path)
+                region = StateRegion(at)
                 region.fn = f
                 return region
             case Dynamic(f, _, direct):
-                return DirectRegion(label, path, f) if direct else DynamicRegion(label, path, f)
+                return DirectRegion(at, f) if direct else DynamicRegion(at, f)
             case Par(parts, how):
-                return ForkRegion(label, path, self.parts(parts, names, name), how)
+                return ForkRegion(at, self.parts(parts, names, name), how)
             case Race(parts):
-                return RaceRegion(label, path, self.parts(parts, names, name))
+                return RaceRegion(at, self.parts(parts, names, name))
             case Each(body, how, limit):
-                return EachRegion(label, path, self.later(body, _Namespace("")), how, limit)
+                return EachRegion(at, self.later(body, Names()), how, limit)
             case Loop(body, at_most, until):
-                return LoopRegion(label, path, self.later(body, _Namespace("")), at_most, until)
+                return LoopRegion(at, self.later(body, Names()), at_most, until)
             case Choice():
-                return self.choice(node, label, path, names, name)
+                return self.choice(node, at)
             case Recover(body, handler, on, keeps_input):
                 after = self.later(handler, names.below(name))
-                return RecoverRegion(label, path, self.later(body, names), after, on, keeps_input)
+                return RecoverRegion(at, self.later(body, names), after, on, keeps_input)
             case Retry(body, schedule, on):
-                return RetryRegion(label, path, self.later(body, names), schedule, on)
+                return RetryRegion(at, self.later(body, names), schedule, on)
             case Timeout(body, seconds):
-                return TimeoutRegion(label, path, self.later(body, names), seconds)
+                return TimeoutRegion(at, self.later(body, names), seconds)
             case Bracket(acquire, use, release):
                 last = self.later(release, names.below(f"{name}/release"))
                 middle = self.later(use, names)
-                return BracketRegion(label, path, self.later(acquire, names.below(f"{name}/acquire")), middle, last)
+                return BracketRegion(at, self.later(acquire, names.below(f"{name}/acquire")), middle, last)
             case Focus(lens, body):
-                return FocusRegion(label, path, self.later(body, names), lens)
+                return FocusRegion(at, self.later(body, names), lens)
             case Transact(body):
-                return TransactRegion(label, path, self.later(body, names))
+                return TransactRegion(at, self.later(body, names))
             case Dag():
                 raise InvalidFlow("a Dag cannot run yet")
             case _:
                 assert_never(node)
 
-    def parts(self, parts: tuple[Node, ...], names: _Namespace, name: str) -> list[Block]:
+    def parts(self, parts: tuple[Node, ...], names: Names, name: str) -> list[Block]:
         last = len(parts) - 1
         found = [self.later(part, names.below(f"{name}[{last - at}]")) for at, part in enumerate(reversed(parts))]
         return found[::-1]
 
-    def choice(self, node: Choice, label: str, path: str, names: _Namespace, name: str) -> Region:
+    def choice(self, node: Choice, at: At) -> Region:
+        names, name = at.names, at.own_name
         default = None if node.default is None else self.later(node.default, names.below(f"{name}[default]"))
         cases = [(key, self.later(body, names.below(f"{name}[{_case(key)}]"))) for key, body in reversed(node.cases)]
-        return ChoiceRegion(label, path, node.selector, cases[::-1], default)
+        return ChoiceRegion(at, node.selector, cases[::-1], default)
 
 
 _LABELS = {Fail: "fail", Recover: "recover", Retry: "retry", Timeout: "timeout", Bracket: "bracket"}

@@ -15,7 +15,7 @@ from typing import Any
 
 from returns.result import Failure, Success
 
-from mce.engine.blocks import CALL, Block, Op, Region
+from mce.engine.blocks import CALL, At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume, continue_with
 from mce.errors import Defect, Failed, StateConflict, UsageError, brief
@@ -45,8 +45,8 @@ class DirectRegion(Region):
 
     __slots__ = ()
 
-    def __init__(self, label: str, name: str, f: Callable[[Any], Any]) -> None:
-        super().__init__(label, name)
+    def __init__(self, at: At, f: Callable[[Any], Any]) -> None:
+        super().__init__(at)
         self.fn = f
 
     def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:
@@ -133,7 +133,9 @@ class Direct(Frame):
 
     async def _pass(self, awaited: Any) -> tuple[Any, BaseException | None]:
         if isgenerator(self.coroutine):
-            wrong = UsageError(f"{self.name} yielded {brief(awaited, 60)}: in a generator under @do say yield from flow")
+            wrong = UsageError(
+                f"{self.name} yielded {brief(awaited, 60)}: in a generator under @do say yield from flow"
+            )
             return None, wrong
         try:
             return await _hand_on(awaited), None

@@ -19,8 +19,8 @@ from mce.reducers import Shape
 from mce.state import Change, compose, replace_state, update_state
 
 if TYPE_CHECKING:
-    from mce.engine.protocol import Backend
     from mce.engine.frames import Frame
+    from mce.engine.protocol import Backend
 
 __all__ = ["Fault", "Fiber", "Halt", "Run"]
 

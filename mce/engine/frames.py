@@ -13,7 +13,7 @@ from contextlib import suppress
 from operator import length_hint
 from typing import Any
 
-from mce.engine.blocks import Block, Op, Region
+from mce.engine.blocks import At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.errors import InvalidState, LoopLimit, brief
 from mce.flow import Flow
@@ -102,23 +102,23 @@ class ChoiceRegion(Region):
     __slots__ = ("cases", "default")
 
     def __init__(
-        self, label: str, name: str, selector: Callable[[Any], Any], cases: list[tuple[Any, Block]], default: Block | None
+        self,
+        at: At,
+        selector: Callable[[Any], Any],
+        cases: list[tuple[Any, Block]],
+        default: Block | None,
     ) -> None:
-        super().__init__(label, name)
+        super().__init__(at)
         self.fn = selector
         self.cases = cases
         self.default = default
 
     def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:
         key = self.fn(value)
-        for case, block in self.cases:
-            if case is key or case == key:
-                break
-        else:
-            if self.default is None:
-                known = ", ".join(brief(case, 40) for case, _ in self.cases)
-                raise LookupError(f"{self.label} selected {brief(key, 60)}, which is none of its cases {known}; give a default")
-            block = self.default
+        block = next((block for case, block in self.cases if case is key or case == key), self.default)
+        if block is None:
+            known = ", ".join(brief(case, 40) for case, _ in self.cases)
+            raise LookupError(f"{self.label} selected {brief(key, 60)}, none of its cases {known}, and has no default")
         fiber.frames.append(Return(ops, block))
         return iter(block.ops), value
 
@@ -144,16 +144,16 @@ def continue_with(fiber: Fiber, ops: Iterator[Op], node: Node, name: str) -> Res
     memory and its paths do not grow.
     """
     value = None
-    while node.__class__ is Given:
-        value, node = node.value, node.body  # type: ignore[union-attr]
+    while isinstance(node, Given):
+        value, node = node.value, node.body
     block = fiber.run.compile(node, fiber.run.careful)
     frames = fiber.frames
     while frames and not length_hint(ops) and frames[-1].__class__ is Return:
         ops = frames.pop().ops
     top = frames[-1] if frames else None
-    if top.__class__ is _Expansion and not length_hint(ops):
-        top.turn += 1  # type: ignore[union-attr]
-        top.block = block  # type: ignore[union-attr]
+    if isinstance(top, _Expansion) and not length_hint(ops):
+        top.turn += 1
+        top.block = block
     else:
         frames.append(_Expansion(ops, block, name))
     return iter(block.ops), value
@@ -164,8 +164,8 @@ class DynamicRegion(Region):
 
     __slots__ = ()
 
-    def __init__(self, label: str, name: str, f: Callable[[Any], Any]) -> None:
-        super().__init__(label, name)
+    def __init__(self, at: At, f: Callable[[Any], Any]) -> None:
+        super().__init__(at)
         self.fn = f
 
     def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:
@@ -184,9 +184,13 @@ class LoopRegion(Region):
     __slots__ = ("at_most", "block", "until")
 
     def __init__(
-        self, label: str, name: str, block: Block, at_most: int | None, until: Callable[[Any], bool] | None
+        self,
+        at: At,
+        block: Block,
+        at_most: int | None,
+        until: Callable[[Any], bool] | None,
     ) -> None:
-        super().__init__(label, name)
+        super().__init__(at)
         self.block = block
         self.at_most = at_most
         self.until = until
@@ -235,9 +239,14 @@ class RecoverRegion(Region):
     __slots__ = ("body", "handler", "keeps_input", "on")
 
     def __init__(
-        self, label: str, name: str, body: Block, handler: Block, on: tuple[type, ...] | None, keeps_input: bool
+        self,
+        at: At,
+        body: Block,
+        handler: Block,
+        on: tuple[type, ...] | None,
+        keeps_input: bool,
     ) -> None:
-        super().__init__(label, name)
+        super().__init__(at)
         self.body = body
         self.handler = handler
         self.on = on
@@ -269,8 +278,8 @@ class FocusRegion(Region):
 
     __slots__ = ("block", "lens")
 
-    def __init__(self, label: str, name: str, block: Block, lens: Lens[Any, Any]) -> None:
-        super().__init__(label, name)
+    def __init__(self, at: At, block: Block, lens: Lens[Any, Any]) -> None:
+        super().__init__(at)
         self.block = block
         self.lens = lens
 
@@ -321,8 +330,8 @@ class TransactRegion(Region):
 
     __slots__ = ("block",)
 
-    def __init__(self, label: str, name: str, block: Block) -> None:
-        super().__init__(label, name)
+    def __init__(self, at: At, block: Block) -> None:
+        super().__init__(at)
         self.block = block
 
     def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:

@@ -103,7 +103,9 @@ class Handle(Generic[A, E, S]):
     def watch(self) -> None:
         """Have events kept from the start of the run."""
         if self._started and not self._watched:
-            raise UsageError("events() of a run that is under way and was not watched: ask right after start(), or use stream()")
+            raise UsageError(
+                "events() of a run that is under way and was not watched: ask right after start(), or use stream()"
+            )
         self._watched = True
 
     async def next_event(self) -> Event | None:

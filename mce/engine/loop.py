@@ -13,13 +13,12 @@ from typing import Any
 import anyio
 from returns.result import Failure, Success
 
+from mce.context import Context
 from mce.engine.blocks import CALL, CALL_WITH_CONTEXT, CAREFUL_CALL, ENTER, FN, VALUE, Block
 from mce.engine.calls import call
 from mce.engine.direct import SPECIAL, Direct
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Resume, continue_with
-from mce.context import Context
-from mce.outcome import Place
 
 __all__ = ["CHECKPOINT_EVERY", "execute"]
 
@@ -37,7 +36,7 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
     ops = iter(block.ops)
     budget = CHECKPOINT_EVERY
     ctx: Context[Any] | None = None
-    op = None
+    op: Any = None  # of a region or a leaf, by its code
     while True:
         try:
             while True:
@@ -137,7 +136,9 @@ def _fault(fiber: Fiber, exc: BaseException, raises: tuple[type[BaseException], 
         return fiber.fault(exc, raises)
     if isinstance(exc, asyncio.CancelledError) and not _cancelling():
         # Nobody cancels this run: the step awaited something that was cancelled, which is its own defect.
-        return fiber.fault(RuntimeError("the step awaited something that had been cancelled, and nothing cancelled the step"))
+        return fiber.fault(
+            RuntimeError("the step awaited something that had been cancelled, and nothing cancelled the step")
+        )
     return None
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from mce.engine.blocks import Block, Op, Region
+from mce.engine.blocks import At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume
 from mce.errors import StateConflict, TimedOut
@@ -25,8 +25,8 @@ class RetryRegion(Region):
 
     __slots__ = ("block", "on", "schedule")
 
-    def __init__(self, label: str, name: str, block: Block, schedule: Schedule, on: tuple[type, ...] | None) -> None:
-        super().__init__(label, name)
+    def __init__(self, at: At, block: Block, schedule: Schedule, on: tuple[type, ...] | None) -> None:
+        super().__init__(at)
         self.block = block
         self.schedule = schedule
         self.on = on
@@ -94,8 +94,8 @@ class TimeoutRegion(Region):
 
     __slots__ = ("block", "seconds")
 
-    def __init__(self, label: str, name: str, block: Block, seconds: float) -> None:
-        super().__init__(label, name)
+    def __init__(self, at: At, block: Block, seconds: float) -> None:
+        super().__init__(at)
         self.block = block
         self.seconds = seconds
 
@@ -137,8 +137,8 @@ class BracketRegion(Region):
 
     __slots__ = ("acquire", "release", "use")
 
-    def __init__(self, label: str, name: str, acquire: Block, use: Block, release: Block) -> None:
-        super().__init__(label, name)
+    def __init__(self, at: At, acquire: Block, use: Block, release: Block) -> None:
+        super().__init__(at)
         self.acquire = acquire
         self.use = use
         self.release = release

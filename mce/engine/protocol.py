@@ -19,9 +19,10 @@ class Scope(Protocol):
     def __enter__(self) -> Any: ...
 
     def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None, /
     ) -> bool | None:
         """Give true when ``exc`` is the cancellation by this scope's own deadline, which ends here."""
+        ...
 
 
 class Backend(Protocol):
@@ -30,35 +31,45 @@ class Backend(Protocol):
     @property
     def sequential(self) -> bool:
         """Whether branches run one after the other in the task of the run, left to right."""
+        ...
 
     @property
     def careful(self) -> bool:
         """Whether async steps, too, are to be called through :meth:`call_async`."""
+        ...
 
     def now(self) -> float:
         """The time in seconds on a clock that never goes back."""
+        ...
 
     async def sleep(self, seconds: float) -> None:
         """Wait on that clock."""
+        ...
 
     async def checkpoint(self) -> None:
         """Let others run, and notice a cancellation."""
+        ...
 
     def scope(self, seconds: float | None, *, shield: bool = False) -> Scope:
         """Make a scope that cancels what is in it after ``seconds``, or shields it from cancellation outside."""
+        ...
 
     async def call(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], spec: StepSpec
     ) -> Any:
         """Call a plain step."""
+        ...
 
     async def call_async(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], spec: StepSpec
     ) -> Any:
         """Call an async step."""
+        ...
 
     async def need_loop(self) -> None:
         """Make sure that an event loop is there, for code that awaits more than flows."""
+        ...
 
     def run_sync(self, main: Callable[[Backend], Coroutine[Any, Any, T]], *, needs_loop: bool) -> T:
         """Run ``main(backend)`` from plain code to its end; ``needs_loop`` if it surely awaits something."""
+        ...

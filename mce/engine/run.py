@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import uuid
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,23 @@ from mce.errors import InvalidInput, UsageError
 from mce.events import Event, Listener
 from mce.flow import NO_INPUT, Flow
 from mce.outcome import Outcome
-from mce.syntax import Bracket, Call, Choice, Dag, Dynamic, Each, Fn, Given, Node, Par, Race, Then, Timeout, children, postorder
+from mce.syntax import (
+    Bracket,
+    Call,
+    Choice,
+    Dag,
+    Dynamic,
+    Each,
+    Fn,
+    Given,
+    Node,
+    Par,
+    Race,
+    Then,
+    Timeout,
+    children,
+    postorder,
+)
 
 __all__ = ["Prepared", "prepare", "run", "run_sync"]
 
@@ -97,7 +112,9 @@ def prepare(
     if input is NO_INPUT:
         taker = first_taker(flow.node)
         if taker is not None:
-            raise InvalidInput(f"this flow needs an input, which {taker} takes, and was run without one: say run(value)")
+            raise InvalidInput(
+                f"this flow needs an input, which {taker} takes, and was run without one: say run(value)"
+            )
         input = None
     if isinstance(backend, type):
         raise InvalidInput(f"backend={backend.__name__} is a class: say backend={backend.__name__}()")
@@ -105,7 +122,17 @@ def prepare(
     while isinstance(body, Given):
         body = body.body
     compile_node(body, False)
-    return Prepared(flow.node, input, state, backend or _default_backend(), deps, run_id or uuid.uuid4().hex, trace, validate, listener)
+    return Prepared(
+        flow.node,
+        input,
+        state,
+        backend or _default_backend(),
+        deps,
+        run_id or uuid.uuid4().hex,
+        trace,
+        validate,
+        listener,
+    )
 
 
 def _default_backend() -> Backend:

@@ -38,7 +38,8 @@ LAYERS = (
 FACADE = "mce"
 
 # `Flow.run` and the methods that build flows name what stands above them: inside function bodies and for type checkers.
-LOOKS_UP = frozenset({"mce.flow"})
+# `mce.engine.run` names the default backend.
+LOOKS_UP = frozenset({"mce.flow", "mce.engine.run"})
 
 HEAVY = frozenset("dask distributed graphviz hypothesis mcp pydantic_ai pygraphviz pytest rich trio typer".split())
 BANNED = frozenset({"combinators", "backends"})
