@@ -105,5 +105,18 @@ def _where(place: Place | None) -> str:
     if place is None:
         return ""
     attempt = f", attempt {place.attempt}" if place.attempt > 1 else ""
-    beside = f"; {len(place.siblings)} concurrent branches had ended" if place.siblings else ""
-    return (f" at {place.path}" if place.path else "") + attempt + beside
+    return (f" at {place.path}" if place.path else "") + attempt + _beside(place.siblings)
+
+
+_SHOWN = 3
+
+
+def _beside(siblings: tuple[Sibling, ...]) -> str:
+    shown = [
+        f"{found.path} gave {brief(found.result.unwrap(), 40)}"
+        if isinstance(found.result, Success)
+        else f"{found.path} failed: {_what(found.result.failure())}"
+        for found in siblings[:_SHOWN]
+    ]
+    more = [f"{len(siblings) - _SHOWN} more had ended"] if len(siblings) > _SHOWN else []
+    return "".join(f"; {text}" for text in shown + more)

@@ -22,7 +22,7 @@ STOP_WORDS = frozenset(
     proper properly provide provides put python pythonic quick quickly re really recommended right s same say see
     several shall she should show simple simplest simply so some somehow someone something stdlib still such
     suggest sure t take takes tell than thank thanks that the their them then there these they thing things this those
-    through thus to too towards try trying under until up upon us use used useful uses using ve very via want wanted
+    through thus to too towards try trying under until upon us use used useful uses using ve very via want wanted
     wants was way ways we well were what when where whether which while who whole whom whose why will wish with within
     won work works would write yes yet you your
     certain correctly efficiently given operation operations own particular specific various
@@ -33,7 +33,7 @@ STOP_WORDS = frozenset(
 # Words of half weight: most questions have them, whatever they ask for.
 _WEAK = """
     between calculate check class compute convert create data define determine element file find function generate handle
-    implement item list method module multiple name number object obtain package perform run set two type value
+    implement item list method module multiple name number object obtain package perform run set two type up value
 """
 
 # Parts of identifiers, and the words that they stand for.
@@ -151,11 +151,14 @@ _ABBREVIATIONS = """
 # Words that mean the same to a programmer; each finds the others.
 _SAME = """
     abort cancel
+    accurate precise
     acquire lock
     add append insert
+    almost approximately close
     average mean
     batch chunk
     big large
+    binary bin
     calculate compute
     char character
     choose pick select choice
@@ -163,354 +166,391 @@ _SAME = """
     clone copy duplicate
     combine merge join concatenate
     command subprocess shell
+    compare comparison cmp
+    complete completer completion autocomplete
     concurrent parallel
-    config configuration
+    condition predicate
+    config configuration settings
+    correlation regression
     count counter occurrence
-    cpu processor
     create make new
+    cumulative accumulate
     db database
     delay sleep pause wait
     delete remove unlink erase
-    delimiter separator
+    deserialize load
     dictionary dict mapping
+    difference diff
     digest hash checksum
     directory folder dir
+    download fetch retrieve
+    element item
     email mail
-    epoch timestamp
+    emit issue raise throw
     end finish terminate complete done
     enumeration enum
+    epoch timestamp
     equal same identical
     error exception
     eval evaluate
     event signal
     execute run
     exit quit
-    extension suffix
-    fetch retrieve download
-    find search locate
-    format formatting
+    find search locate lookup
     float floating
+    freeze frozen immutable
     gzip gz
     hex hexadecimal
     host hostname
-    html htm
     identifier id
-    immutable frozen readonly
     index position
-    integer int
-    integers ints
+    int integer
     invoke call
-    ip ipaddress
     iterate loop
     kill terminate
     kind type
-    largest maximum max biggest
+    largest maximum max biggest greatest
     launch start spawn
     length len size
-    link symlink
     load read
-    lookup find
     lowercase lower
     median middle
     message msg
-    method function
     monitor watch
     octal oct
     order sort sorted
+    output stdout
+    pair tuple
     parameter argument
-    parse parser
     permission mode
+    placeholder substitute
     random rand
     regex regexp
+    remainder modulo mod
     rename move
-    replace substitute
-    reverse reversed
+    replace substitute sub
+    reverse reversed backwards
+    safe secure
     save write dump store
     send transmit
-    separate split
-    sequence list
-    shuffle permute
+    separate split partition
+    serialize dump
+    similar close
+    skip drop ignore
     smallest minimum min
-    sqlite sqlite3
     stop cancel
     string text str
     strip trim
-    sum total add
+    sum total
     symlink symbolic
     temporary temp tmp
-    timezone tz zoneinfo
+    trailing leading
     traverse walk
     truncate shorten
     unique distinct
-    unix posix
     unpack extract
     uppercase upper
     utc gmt
-    variable var
+    verify check
     wrap wrapper
 """
 
-# What a question says, and what the answer may be called; words of a phrase stand next to each other.
+# What a question says, and what the answer may be called: a word, or two that stand together in any order.
 _HINTS = """
+    absolute path: abspath resolve
+    absolute value: abs fabs
     abstract: abc
-    accurate: precise
-    alphabet: ascii letters
+    accent: combining normalize
+    alphabet: ascii_letters ascii_lowercase
     argument: argparse
-    asynchronous: asyncio async coroutine await
-    attachment: add_attachment mime multipart
-    await: coroutine asyncio
-    background: thread daemon
+    array: array
+    ascii code: ord chr
+    assertion: assertequal testcase
+    asynchronous: asyncio async coroutine
+    attachment: add_attachment mimemultipart
+    background: daemon thread
     backtrace: traceback
     benchmark: timeit
     binary search: bisect
-    bits: binary bit_count
-    breakpoint: pdb debugger
+    breakpoint: pdb set_trace
     browser: webbrowser
+    byte order: byteorder struct
+    bytecode: dis
     cache: lru_cache
-    capitalize: title
-    cartesian product: product itertools
+    caller: currentframe stack
+    capitalize: title capwords
+    cartesian product: product
     case insensitive: casefold ignorecase
-    certificate: ssl
+    certificate: ssl load_cert_chain
     child process: subprocess
     circular: deque cycle
-    class: type
     clock: time monotonic
-    close match: get_close_matches difflib
+    close match: get_close_matches
     columns: table
+    combine dict: chainmap
     command line: argparse argv
-    complete: completer
-    compress: zlib gzip bz2 lzma zipfile
+    comparison function: cmp_to_key
+    compress: zlib gzip bz2 lzma
     concurrent: thread executor gather
-    constant: final
-    context manager: contextmanager contextlib
-    convert: converter conversion
+    constant time: compare_digest
+    context manager: contextmanager contextlib exitstack
     coroutine: async task
     cpu time: process_time
     cryptographic: secrets hmac hashlib
-    csv: reader
+    csv write: writer dictwriter
     currency: locale
     current date: today now
-    current directory: getcwd
+    current directory: getcwd cwd
+    current process: getpid
     current time: now time
     data class: dataclass
-    dataclass: dataclasses
+    data package: get_data resources
     date: datetime
     day week: weekday isoweekday
     days: timedelta
     debug: pdb
-    decompress: extract
     decorator: wraps wrapper
     deep copy: deepcopy
-    default: defaultdict setdefault missing
+    default: defaultdict setdefault
     dependency: topological graphlib
     descending: reverse
-    deserialize: loads load
-    disassemble: dis bytecode
-    disk: usage
+    dictionary class: asdict
+    disassemble: dis
     disk space: disk_usage
-    docstring: getdoc documentation
+    disk usage: disk_usage
+    docstring: getdoc
+    double ended: deque
     duration: timedelta elapsed
     edit distance: difflib
     elapsed: perf_counter monotonic
+    empty file: touch
     encrypt: ssl
+    endian: byteorder struct
     entities: escape unescape
     environment: environ
     environment variable: environ getenv
-    epoch: timestamp
-    escape: quote
     event loop: asyncio run
     exact: decimal fraction
+    executable: command which
     exit code: returncode
     exit handler: atexit
     exit: atexit
     expire: timeout
+    export: dump
     fake: mock
     fifo: queue
     file descriptor: fd fileno
-    file exists: exists is_file
+    file exists: exists is_file isfile
     file extension: splitext suffix
     file name: filename basename
     file size: getsize stat
-    first in: fifo
+    find file: glob rglob walk
     fixed size: maxlen
+    flag: store_true intflag
     flatten: chain iterable
     fold: reduce
+    foreign function: ctypes
     forever: cycle
-    free space: disk_usage
     frequency: counter most_common
+    frequent: most_common counter mode
     ftp: ftplib
     garbage: gc
-    generic: typevar typing
-    getter: property
-    graph: topological
+    gaussian: gauss normalvariate
+    generic: typevar generic
+    graph: topological graphlib
     grep: search regular
     group: groupby
-    gui: tkinter
+    gui: tkinter tk
     hash: hashlib sha256
-    header: fieldnames field
+    header: fieldnames
     hide: getpass
     home: expanduser
-    hours: timedelta
+    html link: htmlparser
+    html parse: htmlparser
+    http request: urlopen httpconnection
+    ignore warning: filterwarnings simplefilter
     immutable: namedtuple frozenset
-    increment: count
+    import path: spec_from_file_location
     indent: textwrap
+    index loop: enumerate
     infinite: cycle count
     ini: configparser
     inspect: getmembers
-    interactive: cmd repl
+    instance: isinstance
+    interactive: interact cmd
     ip address: ipaddress
     iso: isoformat fromisoformat
-    key press: getch
-    keyboard: sigint keyboardinterrupt
+    json encode: jsonencoder dumps
     keyboard interrupt: sigint
+    keyword: iskeyword kwlist
+    largest: nlargest
+    last item: deque maxlen
     lazy: iterator islice
-    leak: tracemalloc
     leap year: isleap
     levenshtein: difflib
     lifo: stack lifoqueue
+    limit time: timeout
+    line number: getline
     linked list: deque
-    list files: listdir scandir iterdir glob
+    list directory: listdir scandir iterdir
+    list file: listdir scandir iterdir glob
+    load average: getloadavg
+    log console: streamhandler
+    log file: filehandler basicconfig
+    log format: formatter basicconfig
+    log level: setlevel basicconfig
+    logarithm: log
     logging: getlogger
-    loop index: enumerate
-    machine: platform
-    mailbox: mbox
+    machine: platform node
     memoize: cache lru_cache
-    memory: tracemalloc getsizeof
     memory leak: tracemalloc
-    merge: chainmap heapq
+    memory object: getsizeof
+    merge dict: chainmap update
+    metadata: update_wrapper copystat
     mime: mimetypes
-    mime type: guess_type mimetypes
-    minutes: timedelta
-    mock: patch
+    mime type: guess_type
+    mock: patch mock
     modification time: getmtime stat
     money: decimal
     most common: counter most_common
+    multiple delimiter: re split
+    multiset: counter
     mutex: lock
+    named group: groupdict
     named tuple: namedtuple
     nested: recursively
     newline: splitlines
     nth: islice
     occurrence: counter
-    operating system: platform os
+    operating system: platform system
     option: argparse
     ordered: ordereddict
     overload: singledispatch
     pad: zfill ljust rjust
     pairs: pairwise zip
-    parallel: multiprocessing pool executor
+    parallel: pool executor multiprocessing
     parent directory: parent dirname
     password: getpass secrets
     percentile: quantiles
     persistent: shelve
     pipe: stdout popen
-    platform: uname
     plural: ngettext
+    post: urlopen request
     precise: performance
     precision: decimal
+    prefix: startswith removeprefix
     pretty print: pprint
-    priority: heap heapq
-    priority queue: priorityqueue heapq
-    probability: distribution
-    process: subprocess multiprocessing
+    priority queue: priorityqueue heapq heap
+    probability: distribution normaldist
+    process id: getpid
     process pool: processpoolexecutor
+    process start: popen process
+    process: subprocess
     profile: cprofile profiler
     prompt: input
-    quantile: quantiles
+    property: cached_property
     query string: urlencode parse_qs
+    queue: queue
+    random bytes: urandom token_bytes
+    random string: token_hex choices
     read only: mappingproxytype
+    recursion: setrecursionlimit
+    redirect: redirect_stdout
+    reentrant: rlock
+    regex: re pattern regular expression
     regular expression: re pattern
     relative path: relpath relative_to
-    reload: importlib
-    remainder: modulo divmod
-    repl: console interpreter interactive
+    remainder: divmod
+    repl: console interact
     request: urlopen
+    reserved: keyword iskeyword
+    rgb: colorsys
     ring buffer: deque
+    robots: robotparser
     rolling: deque rotating
     rotate: rotating
+    round down: floor
+    round up: ceil
     round: quantize
+    row dict: dictreader dictwriter
     running total: accumulate
     same file: samefile
-    scheduler: sched call_later
-    serialize: dump dumps pickle json
-    set: frozenset
+    same time: parallel concurrently
+    schedule: sched call_later
+    seconds: total_seconds
+    serialize: dumps pickle json
     settings: configparser
+    shallow: copy
+    share thread: queue lock
+    shared library: cdll
     shared memory: sharedmemory
-    shell: quote shlex
+    shell command: system popen getoutput
     similar: get_close_matches difflib
     similarity: sequencematcher ratio
-    singleton: cache
-    sliding window: deque
+    sliding window: deque pairwise
+    smallest: nsmallest
     sort key: itemgetter attrgetter key
     sorted list: bisect insort
-    spawn: popen
     spreadsheet: csv
     sql: sqlite sqlite3
     square root: sqrt isqrt
+    stack trace: traceback print_exc
     stack: lifoqueue
-    stack trace: traceback
     standard deviation: stdev
     standard error: stderr
     standard input: stdin
     standard output: stdout redirect_stdout
     static method: staticmethod
+    status code: httpstatus
     stopwatch: perf_counter
+    string number: isdigit isnumeric
+    structure: struct
     subclass: abc
+    subcommand: add_subparsers
     substring: find
+    suffix: endswith removesuffix
     suppress: contextlib
-    swap: exchange
     symbolic link: symlink
-    system: platform
     tcp: socket
     template: substitute
-    temporary: tempfile
     temporary directory: temporarydirectory mkdtemp
     temporary file: temporaryfile namedtemporaryfile
-    terminal: curses tty get_terminal_size
-    testing: unittest
-    thread local: local threading
+    terminal size: get_terminal_size
+    terminal: curses tty
+    test: unittest testcase
+    thread local: local
     thread pool: threadpoolexecutor
     thread safe: queue lock
-    time zone: zoneinfo timezone
-    timestamp: fromtimestamp
+    time zone: zoneinfo timezone astimezone
     token: secrets
+    transaction: commit rollback
     transpose: zip
     tree: recursively
-    type hint: typing annotations
+    type hint: typing
     udp: datagram
     unhandled exception: excepthook
     union: chainmap
     unit test: unittest testcase
     unzip: extractall zipfile
+    url parameter: urlencode parse_qs
     url: urllib
-    url parameters: urlencode parse_qs
     user name: getuser
     variance: statistics
     virtual environment: venv
     weak reference: weakref ref
     web page: urlopen
-    web server: http httpserver
-    weekday: day
+    web server: httpserver
+    web: http url
+    weighted: choices
     whitespace: strip split
     wildcard: glob fnmatch
     window: tkinter
     word frequency: counter
     worker: pool executor thread
     xml: etree elementtree
-    regex: re pattern regular expression
-    regexp: re pattern regular expression
-    double ended: deque
-    index loop: enumerate
-    two list: zip
-    limit time: timeout
-    same time: parallel concurrently
-    enumeration: enum
-    string number: isdigit isnumeric
-    frequent: most_common counter mode
-    multiple delimiter: re split
-    runtime: dynamically dynamic
-    executable: command which
-    web: http url
     zip file: zipfile
+    zip: zipfile
+    zero: zfill
 """
 
 

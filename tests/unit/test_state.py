@@ -172,6 +172,21 @@ def test_mappings_do_not_recurse() -> None:
     assert changed(Notes(plain={"a": 1}), plain={"a": 1, "b": 2}) == Fields({"plain": Write({"a": 1, "b": 2})})
 
 
+class Early(Frozen):
+    """Is not complete when it is made."""
+
+    later: Later | None = None
+
+
+class Later(Frozen):
+    log: Annotated[tuple[str, ...], Append()] = ()
+
+
+def test_models_are_completed() -> None:
+    assert shape_of(Early).names == ("later",)
+    assert updated(Early(), later={"log": ["a"]}) == Early(later=Later(log=("a",)))
+
+
 def test_recursive_models_recurse() -> None:
     tree = Tree(left=Tree(left=Tree(value=1)))
     assert tree.left is not None
@@ -199,7 +214,7 @@ def test_fields_go_by_their_names_whatever_their_aliases() -> None:
     class Aliased(BaseModel):
         model_config = ConfigDict(alias_generator=str.upper)
         count: int = 0
-        size: int = Field(0, alias="Size")
+        size: int = Field(default=0, alias="Size")
 
     class Checked(Aliased):
         @model_validator(mode="after")
@@ -214,7 +229,9 @@ def test_fields_go_by_their_names_whatever_their_aliases() -> None:
 
 
 class Handle:
-    """A class that pydantic does not know."""
+    """A class that pydantic does not know, nor typing what it is made of."""
+
+    part: Nowhere  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore[reportUndefinedVariable, reportUnknownVariableType]
 
 
 @dataclass(frozen=True)
@@ -225,7 +242,7 @@ class Holder:
 def test_fields_may_be_of_classes_that_pydantic_does_not_know() -> None:
     handle = Handle()
     assert updated(Holder(), handle=handle).handle is handle
-    assert "Handle" in refused(Holder(), handle=1)
+    assert refused(Holder(), handle=1).endswith("Input should be an instance of Handle")  # it may hold a secret
 
 
 def test_what_was_computed_from_old_values_is_computed_again() -> None:
@@ -395,6 +412,19 @@ def test_validated_dataclasses_keep_the_objects_of_unnamed_fields() -> None:
     assert new.names is state.names
     assert refused(state, count=4) == "Checked.count: Input should be less than or equal to 3, got 4 (int)"
 
+    @pydantic_dataclass(frozen=True)
+    class Ordered:
+        low: int = 0
+        high: int = 9
+
+        @model_validator(mode="after")
+        def _ordered(self) -> Self:
+            if self.low > self.high:
+                raise ValueError("low is above high")
+            return self
+
+    assert refused(Ordered(), low=10) == "Ordered: Value error, low is above high"
+
 
 def _above_low(value: int, info: ValidationInfo) -> int:
     if value < info.data["low"]:
@@ -405,7 +435,7 @@ def _above_low(value: int, info: ValidationInfo) -> int:
 def test_annotated_validators_are_given_the_other_fields() -> None:
     class Bounds(Frozen):
         low: int = 0
-        high: Annotated[int, AfterValidator(_above_low), AfterValidator(int)] = 10
+        high: Annotated[int, AfterValidator(int), AfterValidator(_above_low)] = 10
 
     assert updated(Bounds(low=4), high=5).high == 5
     assert refused(Bounds(low=4), high=3) == "Bounds.high: Value error, below low, got 3 (int)"
@@ -465,10 +495,10 @@ class Login(TypedDict):
 
 
 class Account(Frozen):
-    password: SecretStr = Field(SecretStr("initial"), min_length=3)
+    password: SecretStr = Field(default=SecretStr("initial"), min_length=3)
     pin: Secret[int] = Secret(0)
     logins: dict[str, list[Login]] = {}
-    hidden: int = Field(0, repr=False)
+    hidden: int = Field(default=0, repr=False)
     tag: Annotated[str, Append()] = ""
 
 
@@ -662,15 +692,15 @@ def test_changes_of_one_branch_compose(first: Change, second: Change, both: Chan
     assert compose(first, second) == both
 
 
-def always_clash(first: object, second: object) -> Any:
+def always_clash(first: Any, second: Any) -> Any:
     raise Clash("never")
 
 
-def as_it_is(before: object, after: object) -> object:
+def as_it_is(before: Any, after: Any) -> Any:
     return after
 
 
-def latest(value: object, delta: object) -> object:
+def latest(value: Any, delta: Any) -> Any:
     return delta
 
 
@@ -1027,7 +1057,7 @@ def test_an_update_of_a_part_with_a_reducer_is_its_delta() -> None:
     lens = Lens.field("whole")
     part, change = update_state(Inner(), {"count": 4}, record=True, shape=lens.shape(Outer()))
     assert change == Delta(Last(), (Inner(count=4),), Inner(count=4))
-    assert lens.replace(Outer(), part, change, record=True) == (Outer(whole=part), Fields({"whole": change}))
+    assert lens.replace(Outer(), part, change, record=True) == (Outer(whole=part), lens.lift(change))
 
 
 def test_a_focus_without_a_record_has_no_change() -> None:
