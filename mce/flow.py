@@ -7,7 +7,6 @@ the engine.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Generator
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Generic, Never, TypedDict, overload
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from mce.engine.protocol import Backend
     from mce.schedule import Schedule
 
-__all__ = ["NO_INPUT", "Flow", "Op", "RunOptions", "arrow", "driving", "flow_node"]
+__all__ = ["NO_INPUT", "Flow", "Op", "RunOptions", "arrow", "flow_node"]
 
 I = TypeVar("I", contravariant=True, default=object)  # noqa: E741
 A = TypeVar("A", covariant=True, default=Any)
@@ -71,14 +70,6 @@ class RunOptions(TypedDict, total=False):
 
 class Op(Generic[E, S]):
     """What a ``yield from flow`` hands to the engine: the flow, seen through its error and state types."""
-
-
-class _Driving(threading.local):
-    active = False
-
-
-driving = _Driving()
-"""Says whether the engine is, on this thread and right now, inside a ``do`` block that it drives."""
 
 
 class Flow(Generic[I, A, E, S]):
@@ -191,7 +182,7 @@ class Flow(Generic[I, A, E, S]):
         return Flow(Retry(self.node, schedule, exception_classes(on)))
 
     def timeout(self, seconds: float) -> Flow[I, A, E | TimedOut, S]:
-        """Fail with :class:`mce.TimedOut` when not done after ``seconds`` on the backend's clock; finalisers run first."""
+        """Fail with :class:`mce.TimedOut` when not done after ``seconds`` on the backend's clock, finalisers first."""
         if not isinstance(seconds, int | float) or seconds < 0 or seconds != seconds:
             raise DefinitionError(f"timeout(seconds={brief(seconds)}): seconds is a number that is not negative")
         return Flow(Timeout(self.node, seconds))
@@ -203,12 +194,15 @@ class Flow(Generic[I, A, E, S]):
     # -- awaiting, inside a do block ------------------------------------------------------------------------------
 
     def __await__(self: Flow[None, A2, E2, S2]) -> Generator[Any, Any, A2]:
-        if not driving.active:
+        try:
+            return (yield self)  # type: ignore[no-any-return]
+        except (RuntimeError, TypeError) as refused:  # as asyncio and trio raise when it is they who got the flow
+            if repr(self) not in str(refused) or "yield" not in str(refused):
+                raise
             raise UsageError(
                 "a flow was awaited where no engine drives it: await flows directly in a function under @do, "
                 "not in a task that it starts; elsewhere say: outcome = await flow.run()"
-            )
-        return (yield self)  # type: ignore[no-any-return]
+            ) from None
 
     def __iter__(self: Flow[None, A2, E2, S2]) -> Generator[Op[E2, S2], Any, A2]:
         return (yield self)  # type: ignore[misc,no-any-return]  # pyright: ignore

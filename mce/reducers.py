@@ -92,7 +92,7 @@ class Reducer(Generic[V, D]):
     patch: Callable[[V, D], V]
     combine: Callable[[D, D], D]
     compose: Callable[[D, D], D] | None = None
-    name: str = dataclasses.field(default="", kw_only=True, compare=False)
+    name: str = dataclasses.field(default="", kw_only=True, compare=False)  # for the repr
 
     def __post_init__(self) -> None:
         for role in ("diff", "patch", "combine", "compose"):

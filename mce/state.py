@@ -110,8 +110,8 @@ def replace_state(old: object, new: object, *, record: bool, shape: Shape | None
     Raises ``InvalidState`` if ``new`` is not of the class of ``old``, unless either is None or both are numbers.
     """
     if not _may_replace(old, new):
-        kind = type(old).__name__
-        raise InvalidState(kind, "", f"cannot be replaced by a value of class {type(new).__name__}; give a {kind}")
+        problem = f"a value of class {type(new).__name__} cannot take its place; keep the class"
+        raise InvalidState(type(old).__name__, "", problem)
     if not record or new is old:
         return None
     return _difference(shape.reducer if shape else None, old, new)
@@ -200,9 +200,9 @@ def join(base: S, changes: Sequence[Change | None], branches: Sequence[str]) -> 
     >>> from mce.reducers import Add
     >>> join(1, [Delta(Add(), 2, 3), None, Delta(Add(), 5, 6)], ["a", "b", "c"])
     (8, Delta(reducer=Add(), delta=7, value=8))
-    >>> join(None, [Fields({"n": Write(1)}), Write(2)], ["a", "b"])
+    >>> join(1, [Write(2), Write(3)], ["a", "b"])
     Traceback (most recent call last):
-    mce.errors.StateConflict: concurrent branches wrote the state's field '': a wrote {'n': 1}, b wrote 2; ...
+    mce.errors.StateConflict: concurrent branches wrote ...: a wrote 2, b wrote 3; ...
     """
     written = [(branch, change) for branch, change in zip(branches, changes, strict=True) if change is not None]
     return _met(base, written, "") if written else (base, None)

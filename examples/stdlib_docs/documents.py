@@ -51,6 +51,7 @@ class Document:
     parent: str = ""
     uses: int = 0
     deprecated: bool = False
+    owner_uses: int = 0
     words: frozenset[str] = frozenset()
     parts: tuple[frozenset[str], ...] = ()
 
@@ -96,6 +97,7 @@ def _file(name: str, path: Path) -> str:
 
 
 _DOTTED = re.compile(r"\b[A-Za-z]\w*(?:\.[A-Za-z]\w*)+")
+_CALLED = re.compile(r"(?<![\w.])([a-z]+)\(")
 _IMPORTED = re.compile(r"^\s*from ([\w.]+) import (\([^()]*\)|.*)", re.MULTILINE)
 
 
@@ -106,6 +108,7 @@ def _count_uses(texts: Iterable[str]) -> Counter[str]:
         dotted = _DOTTED.findall(text)
         uses.update(dotted)
         uses.update(name[name.rindex(".") :] for name in dotted)
+        uses.update(f"builtins.{name}" for name in _CALLED.findall(text))
         for source, names in _IMPORTED.findall(text):
             uses.update(f"{source}.{name}" for name in re.findall(r"\w+", names))
     return uses
@@ -121,13 +124,17 @@ class _Collector:
         self.things: dict[_Key, Definition] = {}
         self.exported: set[str] = set()
         self.sharing: Counter[str] = Counter()
+        self.module_uses: Counter[str] = Counter()
 
     def collect(self) -> list[Document]:
         public = [module for module in self.library.modules.values() if is_public(_shown(module.name))]
         for module in public:
             self._gather_names(module)
-        documents = [self._document_module(module) for module in public]
+        for dotted, count in self.uses.items():
+            self.module_uses[dotted.rpartition(".")[0]] += count
+        self.module_uses = Counter({name: self.module_uses[name] for name in map(_shown, self.library.modules)})
         self.sharing = Counter(thing.path.rpartition(".")[2] for thing in self.things.values())
+        documents = [self._document_module(module) for module in public]
         documents += [self._document(key) for key in self.things]
         documents = [document for document in documents if _is_worth(document)]
         documents.sort(key=lambda document: document.name)
@@ -192,17 +199,18 @@ class _Collector:
             line=thing.line,
             also=tuple(names[1:_MOST_NAMES]),
             parent=self._parent(thing, module),
-            uses=max(self._count(thing), *(self.uses[name] for name in names)),
+            uses=max(self._count(thing, names[0]), *(self.uses[name] for name in names)),
+            owner_uses=self._owner_uses(names[0]),
             deprecated=(module is not None and module.deprecated) or "deprecated" in text[:80].lower(),
         )
 
     def _document_module(self, module: Module) -> Document:
         name = _shown(module.name)
-        uses = sum(count for dotted, count in self.uses.items() if dotted.startswith(f"{name}."))
+        uses = self.module_uses[name]
         other = self.library.module(module.imports.get("__doc__", "").removesuffix(".__doc__"))
         text = module.doc or (other.doc if other else "") or _listing(self.library.public_names(module))
         signature, file = f"module {name}", module.file
-        return Document(0, name, "module", signature, text, name, file, 1, (), "", uses, module.deprecated)
+        return Document(0, name, "module", signature, text, name, file, 1, (), "", uses, module.deprecated, uses)
 
     def _rank_name(self, name: str, thing: Definition) -> tuple[object, ...]:
         """The best name is short and offered, then says where the thing is defined, then is in most use."""
@@ -227,10 +235,18 @@ class _Collector:
             return next((base.signature for base in self.library.ancestors(thing) if base.signature), "")
         return thing.signature
 
-    def _count(self, thing: Definition) -> int:
-        """Say how often a method is named, as far as its name alone can tell."""
-        name = thing.path.rpartition(".")[2]
-        return self.uses[f".{name}"] // self.sharing[name] if thing.kind == "method" else 0
+    def _count(self, thing: Definition, name: str) -> int:
+        """Say how often something is named, as far as can be told when no module stands before its name."""
+        last = thing.path.rpartition(".")[2]
+        if thing.kind == "method":
+            return self.uses[f".{last}"] // self.sharing[last]
+        return self.uses[f"builtins.{name}"] if thing.module == "builtins" else 0
+
+    def _owner_uses(self, name: str) -> int:
+        owner = name.rpartition(".")[0]
+        if owner in self.module_uses:
+            return self.module_uses[owner]
+        return max(self.uses[owner], self.uses[f"builtins.{owner}"]) if owner else sum(self.uses.values()) // 100
 
     def _is_plain(self, name: str) -> bool:
         """Is a method known as a plain function of a module (``random.choice``)?"""

@@ -131,14 +131,14 @@ def _fill(db: sqlite3.Connection, documents: list[Document]) -> None:
         PRAGMA synchronous = OFF;
         CREATE TABLE documents (
             id INTEGER PRIMARY KEY, name TEXT, kind TEXT, signature TEXT, text TEXT, module TEXT, file TEXT,
-            line INTEGER, also TEXT, parent TEXT, uses INTEGER, deprecated INTEGER, words TEXT, parts TEXT, weight REAL
+            line INTEGER, also TEXT, parent TEXT, uses INTEGER, deprecated INTEGER, owner INTEGER, words TEXT, parts TEXT, weight REAL
         );
         CREATE VIRTUAL TABLE search USING fts5({", ".join(_COLUMNS)}, content='');
         CREATE VIRTUAL TABLE vocabulary USING fts5vocab(search, row);
         """
     )
     documents = [replace(one, words=naming.words(one), parts=naming.parts(one)) for one in documents]
-    marks = ", ".join("?" * 15)
+    marks = ", ".join("?" * 16)
     db.executemany(f"INSERT INTO documents VALUES ({marks})", map(_row, documents))
     marks = ", ".join("?" * len(_COLUMNS))
     db.executemany(
@@ -154,7 +154,7 @@ def _row(document: Document) -> tuple[object, ...]:
     one = document
     texts = (one.id, one.name, one.kind, one.signature, one.text, one.module, one.file, one.line)
     parts = " ".join("/".join(part) for part in one.parts)
-    notes = (one.parent, one.uses, one.deprecated, " ".join(one.words), parts, likelihood(one))
+    notes = (one.parent, one.uses, one.deprecated, one.owner_uses, " ".join(one.words), parts, likelihood(one))
     return (*texts, "\n".join(one.also), *notes)
 
 
@@ -204,9 +204,9 @@ def read(path: Path, id: int) -> Document:
         row = db.execute("SELECT * FROM documents WHERE id = ?", (id,)).fetchone()
     if row is None:
         raise LookupError(f"no document {id} in {str(path)!r}; ids come from search()")
-    *fields, also, parent, uses, deprecated, words, parts, _ = row
+    *fields, also, parent, uses, deprecated, owner, words, parts, _ = row
     named = frozenset(words.split()), tuple(frozenset(part.split("/")) for part in parts.split())
-    return Document(*fields, tuple(also.split("\n")) if also else (), parent, uses, bool(deprecated), *named)
+    return Document(*fields, tuple(also.split("\n")) if also else (), parent, uses, bool(deprecated), owner, *named)
 
 
 def weigh(path: Path, words: Iterable[str]) -> Mapping[str, float]:

@@ -73,7 +73,9 @@ Asked = Sequence[tuple[Term, float]]
 
 def _weight(term: Term, weights: Mapping[str, float]) -> float:
     """A term tells as much as its own word does, or the most telling known word for it."""
-    own = weights.get(next(iter(term.forms)), 1.0)
+    own = weights.get(list(term.forms)[-1], 1.0)
+    if term.is_literal and own >= 1:
+        return 0.0
     return term.weight * (own if own < 1 or len(term.forms) == 1 else 0.6)
 
 

@@ -16,21 +16,27 @@ __all__ = ["Term", "find_terms", "make_searches"]
 
 _MOST_SEARCHES = 6
 _TOKEN = re.compile(r"[^\W_]\w*(?:\.[^\W_]\w*)*")
+_QUOTED = re.compile(r"`([^`]*)`|(?<!\w)'([^']*)'(?!\w)|\"([^\"]*)\"")
 _IDENTIFIER = re.compile(r"[^\W_]\w*[._]\w|[a-z]+[A-Z]|[A-Z]+[a-z0-9]+[A-Z]")
-_RELATED = 0.7
-_WEAK = 0.5
 _LIBRARY = re.compile(r"\bstandard library\b", re.IGNORECASE)
-_PHRASE = 0.9
+# How well a word stands for another: one that means the same, one that a phrase suggests.
+_RELATED, _PHRASE = 0.75, 0.9
+_WEAK = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing that a question asks about: the word, and the stems that may stand for it, each with its strength."""
+    """One thing that a question asks about.
+
+    ``forms`` are the stems that may stand for ``word``, each with its strength. An identifier is a name in Python; a
+    literal is a value or a name of the asker's own, which says something only if the library knows it too.
+    """
 
     word: str
     forms: Mapping[str, float]
-    is_identifier: bool = False
     weight: float = 1.0
+    is_identifier: bool = False
+    is_literal: bool = False
 
 
 def find_terms(question: str) -> tuple[Term, ...]:
@@ -42,13 +48,16 @@ def find_terms(question: str) -> tuple[Term, ...]:
     ()
     """
     words = list(_content_words(question))
+    quoted = {word for groups in _QUOTED.findall(question) for part in groups for word in _content_words(part)}
     terms: dict[str, Term] = {}
     for at, word in enumerate(words):
         forms = _forms(word)
-        for pair in (words[at - 1 : at + 1], words[at : at + 2]):
-            for name in RELATED.get(tuple(sorted(map(stem, pair))), ()) if len(pair) == 2 else ():
-                forms[joined(name)] = _PHRASE
-        terms.setdefault(joined(word), Term(word, forms, bool(_IDENTIFIER.match(word)), _WEAK if stem(word) in WEAK_WORDS else 1.0))
+        for name in (*_phrase(words, at - 1), *_phrase(words, at)):
+            forms.setdefault(joined(name), _PHRASE)
+        is_identifier = bool(_IDENTIFIER.match(word))
+        is_literal = word in quoted or any(map(str.isdigit, word)) or (is_identifier and "_" in word)
+        weight = _WEAK if stem(word) in WEAK_WORDS else 1.0
+        terms.setdefault(joined(word), Term(word, forms, weight, is_identifier, is_literal))
     return tuple(terms.values())
 
 
@@ -63,7 +72,12 @@ def _content_words(question: str) -> Iterator[str]:
 def _forms(word: str) -> dict[str, float]:
     if _IDENTIFIER.match(word):
         return {joined(word): 1.0}
-    return {stem(word): 1.0} | {joined(name): _RELATED for name in RELATED.get((stem(word),), ()) if stem(name) != stem(word)}
+    return dict.fromkeys((joined(name) for name in RELATED.get((stem(word),), ())), _RELATED) | {stem(word): 1.0}
+
+
+def _phrase(words: list[str], at: int) -> tuple[str, ...]:
+    """Give what the words at ``at`` and after it may mean together."""
+    return RELATED.get(tuple(sorted(map(stem, words[at : at + 2]))), ()) if 0 <= at < len(words) - 1 else ()
 
 
 def make_searches(question: str) -> tuple[str, ...]:
@@ -75,17 +89,14 @@ def make_searches(question: str) -> tuple[str, ...]:
     ()
     """
     terms = find_terms(question)
-    words = [term.word for term in terms]
-    related = [list(_related(words, at)) for at in range(len(words))]
+    words = [term.word for term in terms if not term.is_literal]
+    phrases = [name for at in range(len(words)) for name in _phrase(words, at)]
+    related = [name for word in words for name in RELATED.get((stem(word),), ())]
     searches = [
-        " ".join(words),
-        " ".join(term.word for term in terms if term.is_identifier),
-        " ".join(dict.fromkeys(name for names in related for name in names)),
-        *(" ".join([word, *words[at + 1 : at + 2]]) for at, word in enumerate(words)),
+        words,
+        [term.word for term in terms if term.is_identifier or term.is_literal],
+        [*phrases, *words] if phrases else [],
+        [*related, *words] if related else [],
+        *(words[at : at + 2] for at in range(len(words) - 1)),
     ]
-    return tuple(dict.fromkeys(search for search in searches if search))[:_MOST_SEARCHES]
-
-
-def _related(words: list[str], at: int) -> Iterator[str]:
-    yield from RELATED.get(tuple(sorted(map(stem, words[at : at + 2]))), ())
-    yield from RELATED.get((stem(words[at]),), ())
+    return tuple(dict.fromkeys(" ".join(search) for search in searches if search))[:_MOST_SEARCHES]

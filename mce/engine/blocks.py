@@ -21,9 +21,11 @@ __all__ = [
     "CALL",
     "CALL_WITH_CONTEXT",
     "CAREFUL_CALL",
+    "CHECKPOINT_EVERY",
     "ENTER",
     "FN",
     "FORK",
+    "PURE_CALL",
     "VALUE",
     "Block",
     "Names",
@@ -31,6 +33,9 @@ __all__ = [
     "Region",
     "numbered",
 ]
+
+CHECKPOINT_EVERY = 256
+"""Operations between two checkpoints: a chain that never waits would otherwise notice no deadline."""
 
 CALL = 0
 """An async step of one parameter."""
@@ -44,7 +49,9 @@ ENTER = 4
 """A region: pushes a frame and goes on inside."""
 FORK = 5
 """Branches: concurrent, or a region of branches in turn, as the backend says."""
-CAREFUL_CALL = 6
+PURE_CALL = 6
+"""A plain step of one parameter that is declared pure: it is called in line on every backend."""
+CAREFUL_CALL = 7
 """A step with anything else about it: plain, several parameters, watched, validated, not idempotent."""
 
 
@@ -142,18 +149,27 @@ class Block:
     ``fetch``, ``fetch:2``.
     """
 
-    __slots__ = ("ops", "ordinals", "sections")
+    __slots__ = ("ops", "ordinals", "sections", "single_call")
 
     def __init__(self) -> None:
         self.ops: list[Op] = []
         self.ordinals: list[int] = []
         self.sections: list[tuple[int, Names]] = []
+        self.single_call: Any = None
+        """The operation, if it is the only one and an async call without a context: the hot case of ``do`` blocks."""
 
     def append(self, op: Op, ordinal: int, names: Names) -> None:
         if not self.sections or self.sections[-1][1] is not names:
             self.sections.append((len(self.ops), names))
         self.ops.append(op)
         self.ordinals.append(ordinal)
+        self.single_call = op if op.code == CALL and len(self.ops) == 1 else None
+
+    def past_first(self) -> Iterator[Op]:
+        """Give the operations that follow the first, in an iterator from which :meth:`name` can name the first."""
+        ops = iter(self.ops)
+        next(ops)
+        return ops
 
     def name(self, ops: Iterator[Op]) -> str:
         """Name, within the scope, the operation that the iterator ``ops`` over this block gave last."""

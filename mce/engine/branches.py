@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 from returns.result import Failure, Success
 
-from mce.engine.blocks import ENTER, FN, FORK, VALUE, At, Block, Op, Region
+from mce.engine.blocks import ENTER, FN, FORK, PURE_CALL, VALUE, At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume
 from mce.errors import brief
@@ -32,7 +32,6 @@ class _End:
     fault: Fault | None
     state: Any
     change: Change | None
-    unrepeatable: str
 
 
 @dataclass(slots=True)
@@ -59,7 +58,7 @@ class ForkRegion(Region):
 
         Called when all blocks are compiled. The others would have ended anyway before the last one waits.
         """
-        if all(op.code in (VALUE, FN) for block in self.blocks[: self._may_wait] for op in block.ops):
+        if all(op.code in (VALUE, FN, PURE_CALL) for block in self.blocks[: self._may_wait] for op in block.ops):
             self.code = ENTER
 
     @property
@@ -96,12 +95,17 @@ class ForkRegion(Region):
         ends: list[_End | None] = [None] * len(branches)
         order: list[int] = []
         waiting = iter(range(len(branches)))
+        over = False
 
         async def work(group: Any, queue: Iterator[int]) -> None:
+            nonlocal over
             for at in queue:
+                if over:  # cancelling stops what waits; what has not begun must not begin
+                    return
                 ends[at] = end = await _run_branch(fiber, branches[at])
                 order.append(at)
                 if self.is_over(ends, order, end):
+                    over = True
                     group.cancel_scope.cancel()
 
         try:
@@ -134,9 +138,6 @@ class ForkRegion(Region):
 
     def _meet(self, fiber: Fiber, ends: Sequence[_End | None], order: Sequence[int] = ()) -> Any:
         """Join what the branches made; ``order`` lists them as they ended. Raises ``Halt`` when the join fails."""
-        for end in ends:
-            if end is not None and end.unrepeatable:
-                fiber.unrepeatable = end.unrepeatable
         won = [at for at in order if (end := ends[at]) is not None and end.fault is None]
         lost = sorted(at for at in order if (end := ends[at]) is not None and end.fault is not None)
         match self.mode:
@@ -258,14 +259,16 @@ async def _run_branch(parent: Fiber, branch: _Branch) -> _End:
     try:
         value = await parent.run.execute(fiber, branch.block, branch.value)
     except Halt as halt:
-        return _End(None, halt.fault, fiber.state, fiber.change, fiber.unrepeatable)
-    return _End(value, None, fiber.state, fiber.change, fiber.unrepeatable)
+        return _End(None, halt.fault, fiber.state, fiber.change)
+    finally:  # a cancelled branch, too, may have called what must not be called again
+        parent.unrepeatable = fiber.unrepeatable or parent.unrepeatable
+    return _End(value, None, fiber.state, fiber.change)
 
 
 class _InTurn(Frame):
     """The branches one after the other in one task, left to right: the executable reference."""
 
-    __slots__ = ("at", "branches", "change", "ends", "order", "recording", "region", "state", "unrepeatable")
+    __slots__ = ("at", "branches", "change", "ends", "order", "recording", "region", "state")
 
     def __init__(self, ops: Iterator[Op], region: ForkRegion, branches: list[_Branch], fiber: Fiber) -> None:
         super().__init__(ops, branches[0].block)
@@ -275,21 +278,20 @@ class _InTurn(Frame):
         self.order: list[int] = []
         self.at = 0
         self.state, self.change, self.recording = fiber.state, fiber.change, fiber.recording
-        self.unrepeatable = fiber.unrepeatable
 
     def scope(self) -> str:
         return self.branches[self.at].segment
 
     def begin(self, fiber: Fiber) -> Resume:
         """Start the branch ``at`` from the state at the fork."""
-        fiber.state, fiber.change, fiber.recording, fiber.unrepeatable = self.state, None, True, ""
+        fiber.state, fiber.change, fiber.recording = self.state, None, True
         branch = self.branches[self.at]
         self.block = branch.block
         return iter(branch.block.ops), branch.value
 
     def _ended(self, fiber: Fiber, value: Any, fault: Fault | None) -> bool:
         """Keep how the branch ended; say whether the next one is to start."""
-        end = _End(value, fault, fiber.state, fiber.change, fiber.unrepeatable)
+        end = _End(value, fault, fiber.state, fiber.change)
         self.ends[self.at] = end
         self.order.append(self.at)
         over = self.region.is_over(self.ends, self.order, end) or self.at + 1 == len(self.branches)
@@ -303,7 +305,6 @@ class _InTurn(Frame):
 
     def _restore(self, fiber: Fiber) -> None:
         fiber.state, fiber.change, fiber.recording = self.state, self.change, self.recording
-        fiber.unrepeatable = self.unrepeatable
 
     def leave(self, fiber: Fiber, value: Any) -> Resume:
         if self._ended(fiber, value, None):

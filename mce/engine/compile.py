@@ -11,7 +11,20 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, assert_never
 
-from mce.engine.blocks import CALL, CALL_WITH_CONTEXT, CAREFUL_CALL, FN, VALUE, At, Block, Names, Op, Region, numbered
+from mce.engine.blocks import (
+    CALL,
+    CALL_WITH_CONTEXT,
+    CAREFUL_CALL,
+    FN,
+    PURE_CALL,
+    VALUE,
+    At,
+    Block,
+    Names,
+    Op,
+    Region,
+    numbered,
+)
 from mce.engine.branches import EachRegion, ForkRegion, RaceRegion
 from mce.engine.direct import DirectRegion
 from mce.engine.frames import (
@@ -66,7 +79,7 @@ def compile_node(node: Node, careful: bool) -> Block:
     try:
         kept = node.compiled
     except AttributeError:
-        kept = [None, None]
+        kept = [None, None, None]
         object.__setattr__(node, "compiled", kept)
     if kept[careful] is None:
         kept[careful] = _Compiler(careful).block(node, Names())
@@ -159,10 +172,13 @@ class _Compiler:
         return op
 
     def call_code(self, spec: StepSpec) -> int:
-        plain = spec.is_async and spec.required == 1 and not spec.validate and spec.idempotent is not False
-        if self.careful or not plain:
-            return CAREFUL_CALL
-        return CALL_WITH_CONTEXT if spec.takes_context else CALL
+        simple = spec.required == 1 and not spec.validate and spec.idempotent is not False
+        if simple and not self.careful:
+            if spec.is_async:
+                return CALL_WITH_CONTEXT if spec.takes_context else CALL
+            if spec.pure and spec.run_in is None and not spec.takes_context:
+                return PURE_CALL
+        return CAREFUL_CALL
 
     def emit_region(self, node: Any, block: Block, names: Names) -> None:
         label = _label(node)

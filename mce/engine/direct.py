@@ -15,11 +15,11 @@ from typing import Any
 
 from returns.result import Failure, Success
 
-from mce.engine.blocks import CALL, At, Block, Op, Region
+from mce.engine.blocks import CHECKPOINT_EVERY, At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume, continue_with
 from mce.errors import Defect, Failed, StateConflict, UsageError, brief
-from mce.flow import Flow, driving
+from mce.flow import Flow
 from mce.outcome import Place
 from mce.step_types import Step
 from mce.syntax import Given
@@ -30,7 +30,6 @@ SPECIAL = frozenset((Success, Failure, Flow, Step))
 """The classes of which a step's own return is more than a value."""
 
 _EMPTY = Block()
-_ENDED = object()
 _REMEMBERED = 32
 
 
@@ -73,63 +72,65 @@ class Direct(Frame):
         return f"{self.name}#{self.turn}" if self.turn >= 0 else self.name
 
     async def resume(self, fiber: Fiber, value: Any, exc: BaseException | None = None) -> Resume:
-        """Go on in the block with ``value``, or with ``exc`` raised in it, until it awaits a flow or ends."""
-        if self.turn < 0 and fiber.run.careful and iscoroutine(self.coroutine):
-            await fiber.run.backend.need_loop()
+        """Go on in the block with ``value``, or with ``exc`` raised in it, until it awaits a flow or ends.
+
+        Long on purpose: a step that is awaited, the common case, is called here without going back to the loop.
+        """
+        run, coroutine = fiber.run, self.coroutine
+        if self.turn < 0 and run.careful and iscoroutine(coroutine):
+            await run.backend.need_loop()
+        budget = CHECKPOINT_EVERY
         while True:
-            awaited = self._advance(fiber, value, exc)
-            value = exc = None
-            if awaited is _ENDED:
+            try:
+                awaited = coroutine.send(value) if exc is None else coroutine.throw(exc)
+            except StopIteration as end:
                 fiber.frames.pop()
-                return self.ops, self.coroutine
-            if not isinstance(awaited, Flow):
+                return self.ops, end.value
+            except BaseException as error:
+                fiber.frames.pop()
+                raise self._left(fiber, error) from None
+            value = exc = None
+            if awaited.__class__ is not Flow and not isinstance(awaited, Flow):
                 value, exc = await self._pass(awaited)
                 continue
             self.turn += 1
             node = awaited.node
             if node.__class__ is Given:
                 value, node = node.value, node.body
-            block = self.block = fiber.run.compile(node, fiber.run.careful)
-            op = block.ops[0] if len(block.ops) == 1 else None
-            if op is None or op.code != CALL:
+            block = self.block = run.compile(node, run.careful)
+            op = block.single_call
+            if op is None:
                 return iter(block.ops), value
-            ops = fiber.ops = iter(block.ops)
-            next(ops)
             try:
                 value = await op.fn(value)
                 if value.__class__ in SPECIAL:
                     if value.__class__ is Success:
                         value = value.unwrap()
                     elif value.__class__ is Failure:
+                        fiber.ops = block.past_first()
                         raise Halt(Fault(value.failure(), True, fiber.place()))
                     else:
-                        return continue_with(fiber, ops, value.node, op.label)
+                        return continue_with(fiber, block.past_first(), value.node, op.label)
+                budget -= 1
+                if not budget:
+                    budget = CHECKPOINT_EVERY
+                    await run.backend.checkpoint()
             except Halt as halt:
                 exc = self._raised(halt.fault)
             except Exception as error:
-                exc = self._raised(fiber.fault(error, op.spec.raises if op.spec else ()))
+                fiber.ops = block.past_first()
+                exc = self._raised(fiber.fault(error, op.spec.raises))
             except BaseException as cancelled:
                 exc = cancelled
 
-    def _advance(self, fiber: Fiber, value: Any, exc: BaseException | None) -> Any:
-        """Run the block up to what it awaits next; at its end keep what it returned."""
-        coroutine = self.coroutine
-        driving.active = True
-        try:
-            return coroutine.send(value) if exc is None else coroutine.throw(exc)
-        except StopIteration as end:
-            self.coroutine = end.value
-            return _ENDED
-        except BaseException as error:
-            fiber.frames.pop()
-            for known, fault in self.thrown:
-                if known is error:
-                    raise Halt(fault) from None
-            if isinstance(error, Failed):
-                raise Halt(Fault(error.error, True, Place(fiber.within(self.name), fiber.attempt()))) from None
-            raise
-        finally:
-            driving.active = False
+    def _left(self, fiber: Fiber, error: BaseException) -> BaseException:
+        """Give what is raised when the block lets ``error`` pass: the same failure again if it was one."""
+        for known, fault in self.thrown:
+            if known is error:
+                return Halt(fault)
+        if isinstance(error, Failed):
+            return Halt(Fault(error.error, True, Place(fiber.within(self.name), fiber.attempt())))
+        return error
 
     async def _pass(self, awaited: Any) -> tuple[Any, BaseException | None]:
         if isgenerator(self.coroutine):

@@ -14,16 +14,23 @@ import anyio
 from returns.result import Failure, Success
 
 from mce.context import Context
-from mce.engine.blocks import CALL, CALL_WITH_CONTEXT, CAREFUL_CALL, ENTER, FN, VALUE, Block
+from mce.engine.blocks import (
+    CALL,
+    CALL_WITH_CONTEXT,
+    CAREFUL_CALL,
+    CHECKPOINT_EVERY,
+    ENTER,
+    FN,
+    PURE_CALL,
+    VALUE,
+    Block,
+)
 from mce.engine.calls import call
 from mce.engine.direct import SPECIAL, Direct
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Resume, continue_with
 
-__all__ = ["CHECKPOINT_EVERY", "execute"]
-
-CHECKPOINT_EVERY = 256
-"""Operations between two checkpoints: a chain that never waits would otherwise notice no deadline."""
+__all__ = ["execute"]
 
 
 async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
@@ -57,6 +64,8 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                     elif code == VALUE:
                         value = op.value
                         continue
+                    elif code == PURE_CALL:
+                        value = op.fn(value)
                     elif code == CAREFUL_CALL:
                         value = await call(fiber, op, value)
                     elif code == ENTER or fiber.run.backend.sequential:

@@ -143,6 +143,17 @@ def _default_backend() -> Backend:
 
 def first_taker(root: Node) -> str | None:
     """Say what, of all that ``root`` may run first, takes an input; ``None`` when the flow is closed."""
+    if isinstance(root, Given):
+        return None
+    kept = root.compiled if hasattr(root, "compiled") else None
+    if kept is None:
+        return _find_taker(root)
+    if kept[2] is None:
+        kept[2] = (_find_taker(root),)
+    return kept[2][0]  # type: ignore[no-any-return]
+
+
+def _find_taker(root: Node) -> str | None:
     stack = [root]
     while stack:
         node = stack.pop()

@@ -641,12 +641,12 @@ def test_a_put_with_other_extra_fields_is_a_write() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (Notes(), {}, "Notes: cannot be replaced by a value of class dict; give a Notes"),
-        (Inner(), Notes(), "Inner: cannot be replaced by a value of class Notes; give a Inner"),
-        ((), [], "tuple: cannot be replaced by a value of class list; give a tuple"),
-        (True, 1, "bool: cannot be replaced by a value of class int; give a bool"),
-        (1.5, True, "float: cannot be replaced by a value of class bool; give a float"),
-        (SecretStr("x"), "s3same", "SecretStr: cannot be replaced by a value of class str; give a SecretStr"),
+        (Notes(), {}, "Notes: a value of class dict cannot take its place; keep the class"),
+        (Inner(), Notes(), "Inner: a value of class Notes cannot take its place; keep the class"),
+        ((), [], "tuple: a value of class list cannot take its place; keep the class"),
+        (True, 1, "bool: a value of class int cannot take its place; keep the class"),
+        (1.5, True, "float: a value of class bool cannot take its place; keep the class"),
+        (SecretStr("x"), "s3same", "SecretStr: a value of class str cannot take its place; keep the class"),
     ],
 )
 def test_a_put_of_another_class_is_refused(old: Any, new: Any, message: str, record: bool) -> None:
@@ -881,6 +881,7 @@ def test_changes_travel() -> None:
         (Union(), (1,), {1}, None),
         (MergeKeys(), {"a": 1}, {"a": 2, "b": 3}, {"a": 2, "b": 3}),
         (MergeKeys(), {"a": 1}, {"a": 1}, {}),
+        (MergeKeys(), {"a": [1]}, {"a": [1], "b": 2}, {"b": 2}),
         (MergeKeys(), {"a": 1}, {"b": 1}, None),
         (MergeKeys(), None, {}, None),
         (Max(), 1, 2, 2),
