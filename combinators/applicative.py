@@ -378,7 +378,8 @@ def quorum(k: int, *flows: Flow[I1, A, E1, S1]) -> Flow[I1, tuple[A, ...], tuple
 def lift(f: Callable[[A], B]) -> Flow[A, B]:
     """Make a flow of the pure function ``f`` of the input.
 
-    Laws: ``lift(identity) = identity()``; ``lift(f) >> lift(g) = lift(lambda a: g(f(a)))``; ``m >> lift(f) = m.map(f)``.
+    Laws: ``lift(identity) = identity()``; ``lift(f) >> lift(g) = lift(lambda a: g(f(a)))``;
+    ``m >> lift(f) = m.map(f)``.
 
     >>> lift(len).run_sync("four")
     Outcome(4)

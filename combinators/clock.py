@@ -17,8 +17,11 @@ def sleep(seconds: float) -> Flow[Any, Any]:
 
     Laws: ``sleep(0) = identity()``; ``sleep(a) >> sleep(b) = sleep(a + b)``, up to the clock's precision.
 
+    >>> from mce import fail
     >>> sleep(0).run_sync("on")
     Outcome('on')
+    >>> (sleep(0) >> fail("no")).run_sync().error
+    'no'
     """
     if not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
         raise DefinitionError(f"sleep({brief(seconds)}): seconds is a finite number that is not negative")
@@ -27,6 +30,8 @@ def sleep(seconds: float) -> Flow[Any, Any]:
 
 class _Sleep:
     """Waits, with its seconds as data so that pictures and pickles can show them."""
+
+    passes_on = True
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

@@ -14,7 +14,7 @@ from mce.errors import DefinitionError, brief
 from mce.flow import Flow, Op, arrow, flow_node, plain_function
 from mce.step import parameters
 from mce.step_types import Step
-from mce.syntax import Again, Arguments, Done, Dynamic, Fail, Fn, Loop, Pure, Then
+from mce.syntax import Again, Arguments, Done, Dynamic, Fail, Fn, Loop, Pure, Then, same
 
 __all__ = [
     "Again",
@@ -70,11 +70,7 @@ def fail(error: E1) -> Flow[object, Never, E1]:
     return Flow(Fail(error))
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
-_IDENTITY: Flow[Any, Any] = Flow(Fn(_same))
+_IDENTITY: Flow[Any, Any] = Flow(Fn(same))
 
 
 def identity() -> Flow[A, A]:
@@ -133,7 +129,7 @@ def join(nested: Flow[I1, Flow[None, B, E2, S1], E1, S1]) -> Flow[I1, B, E1 | E2
     >>> join(pure(fail("no"))).run_sync()
     Outcome(failed: 'no' at join/fail)
     """
-    return Flow(Then(flow_node(nested, "join"), Dynamic(_same, "join")))
+    return Flow(Then(flow_node(nested, "join"), Dynamic(same, "join")))
 
 
 def compose(

@@ -39,8 +39,8 @@ def retry(
 def timeout(flow: Flow[I1, A, E1, S1], seconds: float) -> Flow[I1, A, E1 | TimedOut, S1]:
     """Fail with :class:`mce.TimedOut` when ``flow`` is not done after ``seconds``. See :meth:`mce.Flow.timeout`.
 
-    Laws: ``timeout(pure(a), s) = pure(a)`` for ``s > 0``; ``timeout(timeout(m, s), t) = timeout(m, min(s, t))``, but for
-    the error's fields.
+    Laws: ``timeout(pure(a), s) = pure(a)`` for ``s > 0``; ``timeout(timeout(m, s), t) = timeout(m, min(s, t))``,
+    but for the error's fields.
 
     >>> from mce import pure, sleep
     >>> timeout(pure(3), 1).run_sync()

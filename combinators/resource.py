@@ -8,7 +8,7 @@ from typing import Any
 from typing_extensions import TypeVar
 
 from mce.flow import Flow, arrow, flow_node
-from mce.syntax import Bracket, Fn, Given
+from mce.syntax import Bracket, Fn, Given, same
 
 __all__ = ["bracket", "ensure"]
 
@@ -57,8 +57,4 @@ def ensure(flow: Flow[I1, A, E1, S1], finaliser: Flow[None, B, E2, S1]) -> Flow[
     'no'
     """
     body, last = flow_node(flow, "ensure"), flow_node(finaliser, "ensure")
-    return Flow(Bracket(Fn(_same), body, Given(None, last)))
-
-
-def _same(value: Any) -> Any:
-    return value
+    return Flow(Bracket(Fn(same), body, Given(None, last)))

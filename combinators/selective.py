@@ -28,7 +28,7 @@ S1 = TypeVar("S1")
 class _Truth:
     """The truth of a predicate."""
 
-    __slots__ = ("f",)
+    __slots__ = ("__name__", "f")
 
     def __init__(self, f: Callable[[Any], Any]) -> None:
         self.f = f

@@ -30,8 +30,8 @@ _GET: Flow[object, Any, Any, Any] = Flow(StateOp(_read, "get"))
 def get() -> Flow[object, Any]:
     """Give the state.
 
-    Laws: ``get() >> put_it = get()``, where ``put_it`` puts its input; ``get().bind(lambda s: get().map(lambda t: (s, t)))
-    = get().map(lambda s: (s, s))``.
+    Laws: ``get() >> put_it = get()``, where ``put_it`` puts its input; 
+    ``get().bind(lambda s: get().map(lambda t: (s, t))) = get().map(lambda s: (s, s))``.
 
     >>> get().run_sync(state=3)
     Outcome(3, state=3)

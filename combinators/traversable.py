@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 
 from mce.errors import DefinitionError, brief
 from mce.flow import Flow, flow_node
-from mce.syntax import Choice, Each, Fn, Join, Loop, Node, Par, Then
+from mce.syntax import Choice, Each, Fn, Join, Loop, Node, Par, Then, same
 
 __all__ = ["as_completed", "each", "filter_each", "fold", "partition", "scan", "sequence", "traverse", "tree_reduce"]
 
@@ -114,11 +114,7 @@ def filter_each(keep: Flow[A, bool, E1, S1], limit: int | None = None) -> Flow[I
 
 def _beside(body: Node) -> Node:
     """Keep the input beside the value of ``body``: a pair."""
-    return Par((Fn(_same), body), Join(), "with")
-
-
-def _same(value: Any) -> Any:
-    return value
+    return Par((Fn(same), body), Join(), "with")
 
 
 def _kept(pairs: tuple[tuple[Any, Any], ...]) -> tuple[Any, ...]:
@@ -165,7 +161,7 @@ def scan(body: Flow[tuple[B, A], B, E1, S1], initial: B) -> Flow[Iterable[A], tu
 
 def _folding(body: Node, initial: Any, name: str, *, keep_all: bool) -> Node:
     turn = Then(_beside(Then(Fn(_next_pair), body)), Fn(_Advance(keep_all)))
-    turns = Choice(_is_done, ((True, Fn(_same)), (False, Loop(turn, None, _is_done, name))), None, "any")
+    turns = Choice(_is_done, ((True, Fn(same)), (False, Loop(turn, None, _is_done, name))), None, "any")
     return Then(Then(Fn(_Begin(initial)), turns), Fn(_all_found if keep_all else _last_found))
 
 

@@ -246,7 +246,8 @@ class StateConflict(Defect):
         hint = (
             "declare how they meet: Annotated[..., Append()] (or Add, Union, Max, Last, ...), or gather(..., merge=f)"
         )
-        return f"concurrent branches wrote the state's field {self.field!r}{_at(self.path)}: {wrote}; {hint}"
+        what = f"the state's field {self.field!r}" if self.field else "the state"
+        return f"concurrent branches wrote {what}{_at(self.path)}: {wrote}; {hint}"
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and other.args == self.args

@@ -48,7 +48,9 @@ __all__ = [
     "Timeout",
     "Transact",
     "children",
+    "passes_on",
     "postorder",
+    "same",
     "with_children",
 ]
 
@@ -249,7 +251,7 @@ class Race(_Node):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Loop(_Node):
-    """``body`` over and over until ``until(value)``; without ``until`` the body gives ``Again`` or ``Done`` (``tailRecM``)."""
+    """``body`` over and over until ``until(value)``; without ``until`` it gives ``Again`` or ``Done`` (``tailRecM``)."""
 
     body: Node
     at_most: int | None = None
@@ -259,7 +261,7 @@ class Loop(_Node):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dag(_Node):
-    """Named ``tasks``, each started as soon as the values of those it takes (``edges[name]``) are there; gives ``outputs``."""
+    """Named ``tasks``, each started as soon as those it takes from (``edges[name]``) are done; gives ``outputs``."""
 
     tasks: tuple[tuple[str, Node], ...]
     edges: Mapping[str, tuple[str, ...]]
@@ -365,6 +367,22 @@ Node: TypeAlias = (
     | Given
     | Label
 )
+
+
+def same(value: Any) -> Any:
+    """Give ``value``: the one identity function, by which analyses know that an input is only passed on."""
+    return value
+
+
+def passes_on(node: Node) -> bool:
+    """Whether ``node`` gives its input on as it is, whatever it is, and so needs none: identity, sleeping."""
+    match node:
+        case Fn(f):
+            return f is same
+        case Call(fn):
+            return getattr(fn, "passes_on", False)
+        case _:
+            return False
 
 
 def children(node: Node) -> tuple[Node, ...]:

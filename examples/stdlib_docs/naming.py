@@ -32,6 +32,7 @@ class Naming:
         for name in (document.name, *document.also):
             pieces = name.split(".")
             found.update(joined(".".join(pieces[-many:])) for many in range(1, len(pieces) + 1))
+        found.add(f"0{joined(document.name.rpartition('.')[2])}")
         return frozenset(found.union(*self._parts(document.name)) - {""})
 
     def parts(self, document: Document) -> tuple[frozenset[str], ...]:

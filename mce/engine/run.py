@@ -34,6 +34,7 @@ from mce.syntax import (
     Then,
     Timeout,
     children,
+    passes_on,
     postorder,
 )
 
@@ -159,10 +160,16 @@ def _find_taker(root: Node) -> str | None:
         node = stack.pop()
         match node:
             case Call(_, spec):
+                if passes_on(node):
+                    continue
                 if spec.accepts or spec.required:
                     return f"step {spec.name!r}"
+            case Fn() if passes_on(node):
+                continue
             case Fn(f):
                 return f"the function {getattr(f, '__name__', f)!r}"
+            case Dynamic(f, _, True) if not getattr(f, "accepts", 1):
+                continue
             case Dynamic(_, name, direct):
                 return f"{'the block' if direct else 'the function of bind'} {name!r}"
             case Each():
@@ -170,12 +177,16 @@ def _find_taker(root: Node) -> str | None:
             case Choice():
                 return f"the selector of {node.name!r}"
             case Given():
-                pass
-            case Then(first):
+                continue
+            case Then(first, second):
+                if passes_on(first):
+                    stack.append(second)
                 stack.append(first)
             case Par() | Race() | Dag():
                 stack.extend(reversed(children(node)))
-            case Bracket(acquire):
+            case Bracket(acquire, use):
+                if passes_on(acquire):
+                    stack.append(use)
                 stack.append(acquire)
             case _:
                 stack.extend(children(node)[:1])
