@@ -20,7 +20,7 @@ from mce.flow import Flow
 from mce.lens import Lens
 from mce.outcome import Place
 from mce.state import Change
-from mce.syntax import Again, Done, Given, Node
+from mce.syntax import Again, Done, Given, Node, Pure
 
 __all__ = [
     "ChoiceRegion",
@@ -146,6 +146,8 @@ def continue_with(fiber: Fiber, ops: Iterator[Op], node: Node, name: str) -> Res
     value = None
     while isinstance(node, Given):
         value, node = node.value, node.body
+    if isinstance(node, Pure):
+        return ops, node.value
     block = fiber.run.compile(node, fiber.run.careful)
     frames = fiber.frames
     while frames and not length_hint(ops) and frames[-1].__class__ is Return:
