@@ -19,9 +19,6 @@ from numbers import Number
 from typing import Annotated, Any, Generic, ParamSpec, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import pydantic
-from pydantic import BaseModel
-from pydantic.dataclasses import is_pydantic_dataclass
-from pydantic.errors import PydanticUserError
 
 from mce.errors import DefinitionError, InvalidState, brief
 
@@ -317,14 +314,14 @@ def _reducer(cls: type[Any], name: str, declared: Any) -> AnyReducer | None:
 def field_types(cls: type[Any]) -> Mapping[str, Any]:
     """Give the fields that a state of class ``cls`` is updated by, with their types; empty if it has none."""
     try:
-        if issubclass(cls, BaseModel):
+        if issubclass(cls, pydantic.BaseModel):
             if not cls.__pydantic_complete__:
                 cls.model_rebuild()
             return {name: _annotated(info) for name, info in cls.__pydantic_fields__.items()}
         if dataclasses.is_dataclass(cls):
             hints = get_type_hints(cls, include_extras=True)
             return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
-    except (NameError, PydanticUserError) as unresolved:
+    except (NameError, pydantic.errors.PydanticUserError) as unresolved:
         hint = "define the class, and what its annotations name, in a module's scope"
         raise InvalidState(cls.__name__, "", f"its annotations cannot be read: {unresolved}; {hint}") from unresolved
     return {}
@@ -355,10 +352,10 @@ def validates(cls: type[Any]) -> bool:
     found = getattr(cls, "__pydantic_decorators__", None)
     if found and (found.validators or found.field_validators or found.root_validators or found.model_validators):
         return True
-    if issubclass(cls, BaseModel):
+    if issubclass(cls, pydantic.BaseModel):
         metadata = (item for declared in field_types(cls).values() for item in _metadata(declared))
         return post_init(cls) or any(_takes_info(item) for item in metadata)
-    return hasattr(cls, "__post_init__") or is_pydantic_dataclass(cls)
+    return hasattr(cls, "__post_init__") or pydantic.dataclasses.is_pydantic_dataclass(cls)
 
 
 def _takes_info(item: object) -> bool:
@@ -373,10 +370,10 @@ def _takes_info(item: object) -> bool:
 
 
 @cached
-def post_init(cls: type[BaseModel]) -> bool:
+def post_init(cls: type[pydantic.BaseModel]) -> bool:
     """Tell whether a model defines ``model_post_init``; for private attributes pydantic puts in one of its own."""
     method = cls.model_post_init
-    return method is not BaseModel.model_post_init and method.__name__ == "model_post_init"
+    return method is not pydantic.BaseModel.model_post_init and method.__name__ == "model_post_init"
 
 
 def is_secret(cls: type[Any], name: str) -> bool:

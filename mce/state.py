@@ -25,7 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ValidationError, create_model
+import pydantic
 
 from mce.errors import InvalidState, StateConflict, brief
 from mce.reducers import AnyReducer, Clash, Shape, cached, field_types, is_secret, post_init, same, shape_of, validates
@@ -274,7 +274,7 @@ def _check_merged(base: Any, merged: Any, values: Mapping[str, Any], joined: Seq
     cls: type[Any] = base.__class__
     if not validates(cls):
         seen = {name: _validated(cls, name, values[name]) for name in joined}
-    elif isinstance(merged, BaseModel):
+    elif isinstance(merged, pydantic.BaseModel):
         seen = _validated_whole(merged, {})
     else:
         seen = {name: getattr(merged, name) for name in shape_of(cls).names}
@@ -311,7 +311,7 @@ def _updated(state: Any, fields: Mapping[str, object]) -> tuple[Any, Collection[
     """Give the validated new state and the names written: those given, and what the class's own checks changed."""
     cls: type[Any] = state.__class__
     whole = validates(cls)
-    if whole and isinstance(state, BaseModel):
+    if whole and isinstance(state, pydantic.BaseModel):
         written = _validated_whole(state, fields)
         return _rebuilt(state, written), written
     new = _rebuilt(state, {name: _validated(cls, name, value) for name, value in fields.items()})
@@ -320,14 +320,14 @@ def _updated(state: Any, fields: Mapping[str, object]) -> tuple[Any, Collection[
     return new, [n for n in shape_of(cls).names if n in fields or getattr(new, n) is not getattr(state, n)]
 
 
-def _validated_whole(state: BaseModel, fields: Mapping[str, object]) -> dict[str, Any]:
+def _validated_whole(state: pydantic.BaseModel, fields: Mapping[str, object]) -> dict[str, Any]:
     """Validate all fields at once; give those that were named and those that came out unequal."""
     cls, old = type(state), state.__dict__
     names = shape_of(cls).names
     data = {**(state.__pydantic_extra__ or {}), **{name: old[name] for name in names}, **fields}
     try:
         checked = cls.model_validate(data["root"] if cls.__pydantic_root_model__ else data, by_name=True).__dict__
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         raise _refusal(cls, error) from None
     return {name: checked[name] for name in names if name in fields or not same(checked[name], old[name])}
 
@@ -335,7 +335,7 @@ def _validated_whole(state: BaseModel, fields: Mapping[str, object]) -> dict[str
 def _validated(cls: type[Any], name: str, value: object) -> Any:
     try:
         return _one_field(cls, name).__pydantic_validator__.validate_python({"value": value}).value
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         raise _refusal(cls, error, name) from None  # its text would show the input, which may be a secret
 
 
@@ -346,12 +346,12 @@ def _one_field(cls: type[Any], name: str) -> Any:
     config: Any = {**(declared or {"arbitrary_types_allowed": True}), "alias_generator": None, "defer_build": False}
     field: Any = (field_types(cls)[name], ...)
     try:
-        return create_model(cls.__name__, __config__=config, value=field)
+        return pydantic.create_model(cls.__name__, __config__=config, value=field)
     except Exception as error:  # pydantic raises many kinds where it cannot make a schema
         raise InvalidState(cls.__name__, name, f"its annotation cannot be validated: {error}") from error
 
 
-def _refusal(cls: type[Any], error: ValidationError, field: str = "") -> InvalidState:
+def _refusal(cls: type[Any], error: pydantic.ValidationError, field: str = "") -> InvalidState:
     first, *more = error.errors(include_url=False, include_context=False)
     place = [field, *first["loc"][1:]] if field else [*first["loc"]]
     problem = first["msg"]
@@ -364,10 +364,10 @@ def _refusal(cls: type[Any], error: ValidationError, field: str = "") -> Invalid
 
 def _rebuilt(state: Any, values: Mapping[str, Any]) -> Any:
     """Give ``state`` with other values in some fields, unvalidated but for what its class does when it is made."""
-    return _copied(state, values) if isinstance(state, BaseModel) else _replaced(state, values)
+    return _copied(state, values) if isinstance(state, pydantic.BaseModel) else _replaced(state, values)
 
 
-def _copied(state: BaseModel, values: Mapping[str, Any]) -> BaseModel:
+def _copied(state: pydantic.BaseModel, values: Mapping[str, Any]) -> pydantic.BaseModel:
     cls = type(state)
     new = state.model_copy(update=values)
     stored: Any = new.__dict__
@@ -387,7 +387,7 @@ def _replaced(state: Any, values: Mapping[str, Any]) -> Any:
     cls: type[Any] = state.__class__
     try:
         new = dataclasses.replace(state, **values)
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         raise _refusal(cls, error) from None
     except Exception as error:
         raise InvalidState(cls.__name__, ", ".join(values), f"{type(error).__name__}: {error}") from error

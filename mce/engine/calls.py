@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import pydantic
 from returns.result import Failure, Result, Success
@@ -98,7 +98,7 @@ def check_output(fn: Callable[..., Any], name: str, result: Any) -> None:
         raise InvalidOutput(name, shown, problem) from None
 
 
-_Check = pydantic.TypeAdapter[Any] | None
+_Check: TypeAlias = "pydantic.TypeAdapter[Any] | None"
 
 
 @lru_cache(maxsize=4096)
