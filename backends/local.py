@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, TypeVar
 
 import anyio
-import anyio.to_process
 import anyio.to_thread
 
 from mce.backends.base import AnyioBackend
@@ -47,6 +46,7 @@ class LocalBackend(AnyioBackend):
         if spec.run_in == "process":
             where = (fn.__module__, fn.__qualname__)
             _check_importable(fn, spec.name)
+            import anyio.to_process  # what few need is not loaded for all
             return await anyio.to_process.run_sync(_call_by_name, where, args, dict(kwargs), cancellable=True)
         return await anyio.to_thread.run_sync(_apply, fn, args, kwargs, limiter=self._thread_limit())
 
