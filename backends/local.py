@@ -46,8 +46,9 @@ class LocalBackend(AnyioBackend):
         if spec.run_in == "process":
             where = (fn.__module__, fn.__qualname__)
             _check_importable(fn, spec.name)
-            import anyio.to_process  # what few need is not loaded for all
-            return await anyio.to_process.run_sync(_call_by_name, where, args, dict(kwargs), cancellable=True)
+            from anyio import to_process  # what few need is not loaded for all
+
+            return await to_process.run_sync(_call_by_name, where, args, dict(kwargs), cancellable=True)
         return await anyio.to_thread.run_sync(_apply, fn, args, kwargs, limiter=self._thread_limit())
 
     def _thread_limit(self) -> anyio.CapacityLimiter | None:

@@ -1,28 +1,35 @@
 """How type checkers see ``@step``: one overload per shape of function and kind of return.
 
-The order matters and was found by trying: a ``Result`` before a flow before a plain value; the context, found by its
-*name* ``ctx``, before any other first parameter; one parameter before several. ``Coroutine`` and not ``Awaitable``,
-or a flow would count as an async return. A step of several required parameters has the input ``Never``: it can be
-called but not chained. ``tests/types`` holds what is inferred.
+The order matters and was found by trying: a ``Result`` before a flow before a plain value, and of the last two kinds
+``async`` before plain; the context, found by its *name* ``ctx``, before any other first parameter; a function that can
+be called with one argument before one that can do with none, and both before any other. ``Coroutine`` and not
+``Awaitable``, or a flow would count as an async return. A step of several required parameters has the input ``Never``:
+it can be called but not chained. ``tests/types`` holds what is inferred.
 """
+
+# The overloads overlap on purpose: the first that fits is meant. A formal type is never a union of an async and a plain
+# return, since mypy does not take two overloads that both fit an ``Any`` for ambiguous if what they infer for the
+# function is the same type.
+# mypy: disable-error-code="overload-overlap, overload-cannot-match"
+# pyright: reportOverlappingOverload=false
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Generic, Literal, Never, Protocol, overload
+from typing import Any, Generic, Literal, Never, Protocol, TypeAlias, TypedDict, overload
 
 from returns.result import Result
-from typing_extensions import ParamSpec, TypeVar
+from typing_extensions import ParamSpec, TypeVar, Unpack
 
 from mce.context import Context
-from mce.errors import DefinitionError, InvalidStep
+from mce.errors import DefinitionError, InvalidStep, TimedOut
 from mce.flow import Flow
 from mce.schedule import Schedule
 from mce.syntax import Arguments, Call, Dynamic, Given
 
-__all__ = ["Step", "StepDecorator"]
+__all__ = ["Step", "StepDecorator", "StepOptions", "TakesNone", "TakesOne"]
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
@@ -31,12 +38,14 @@ I = TypeVar("I", contravariant=True, default=object)  # noqa: E741
 A = TypeVar("A", covariant=True, default=Any)
 E = TypeVar("E", covariant=True, default=Never)
 S = TypeVar("S", contravariant=True, default=object)
-I2 = TypeVar("I2")
+I2 = TypeVar("I2", default=Any)  # mypy finds nothing for a parameter that is annotated Any, and takes the default
 A2 = TypeVar("A2")
 E2 = TypeVar("E2")
 S2 = TypeVar("S2")
-X = TypeVar("X")
+X = TypeVar("X", covariant=True)
+X1 = TypeVar("X1", bound=BaseException)
 X2 = TypeVar("X2", bound=BaseException)
+X3 = TypeVar("X3", bound=BaseException)
 
 
 class Step(Flow[I, A, E, S], Generic[P, I, A, E, S]):
@@ -78,129 +87,176 @@ class Step(Flow[I, A, E, S], Generic[P, I, A, E, S]):
         return Flow, (self.node,)
 
 
-class _One(Protocol[In, P, R]):  # pyright: ignore[reportInvalidTypeVarUse]
+class TakesOne(Protocol[R, P, In]):  # pyright: ignore[reportInvalidTypeVarUse]
+    """A function that can be called with one argument, whatever else its signature ``P`` allows."""
+
     @overload
     def __call__(self, arg: In, /) -> R: ...
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
 
-class _ContextOnly(Protocol[S2, R]):
-    def __call__(self, ctx: Context[S2]) -> R: ...
+class TakesNone(Protocol[R, P]):
+    """A function that can be called with no argument."""
+
+    @overload
+    def __call__(self) -> R: ...
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
 
-class _ContextOne(Protocol[In, P, S2, R]):  # pyright: ignore[reportInvalidTypeVarUse]
+class _ContextOne(Protocol[R, P, S2, In]):  # pyright: ignore[reportInvalidTypeVarUse]
     @overload
     def __call__(self, ctx: Context[S2], arg: In, /) -> R: ...
     @overload
     def __call__(self, ctx: Context[S2], *args: P.args, **kwargs: P.kwargs) -> R: ...
 
 
-class _ContextMany(Protocol[P, S2, R]):
+class _ContextNone(Protocol[R, P, S2]):
+    @overload
+    def __call__(self, ctx: Context[S2]) -> R: ...
+    @overload
     def __call__(self, ctx: Context[S2], *args: P.args, **kwargs: P.kwargs) -> R: ...
 
 
-class StepDecorator(Protocol[X]):
-    """``step`` itself and what ``step(...options...)`` gives; ``X`` are the exceptions named in ``raises=``."""
+class _ContextMany(Protocol[R, P, S2]):
+    def __call__(self, ctx: Context[S2], *args: P.args, **kwargs: P.kwargs) -> R: ...
 
+
+_Async: TypeAlias = Coroutine[Any, Any, R]
+
+
+class StepOptions(TypedDict, total=False):
+    """The options of ``@step`` that do not show in the type of the step; see :func:`mce.step`."""
+
+    name: str | None
+    retry: Schedule | None
+    idempotent: bool | None
+    pure: bool
+    run_in: Literal["thread", "process", "inline"] | None
+    resources: Mapping[str, float] | None
+    validate: bool
+    doc: str | None
+
+
+class StepDecorator(Protocol[X]):
+    """``step`` itself and what ``step(...options...)`` gives; ``X`` are the failures that the options add."""
+
+    # a ``Result``
+    @overload
+    def __call__(self, fn: _ContextOne[_Async[Result[A2, E2]], P, S2, I2], /) -> Step[P, I2, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: _ContextNone[_Async[Result[A2, E2]], P, S2], /) -> Step[P, object, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: _ContextMany[_Async[Result[A2, E2]], P, S2], /) -> Step[P, Never, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: TakesOne[_Async[Result[A2, E2]], P, I2], /) -> Step[P, I2, A2, E2 | X, object]: ...
+    @overload
+    def __call__(self, fn: TakesNone[_Async[Result[A2, E2]], P], /) -> Step[P, object, A2, E2 | X, object]: ...
+    @overload
+    def __call__(self, fn: Callable[P, _Async[Result[A2, E2]]], /) -> Step[P, Never, A2, E2 | X, object]: ...
+    @overload
+    def __call__(self, fn: _ContextOne[Result[A2, E2], P, S2, I2], /) -> Step[P, I2, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: _ContextNone[Result[A2, E2], P, S2], /) -> Step[P, object, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: _ContextMany[Result[A2, E2], P, S2], /) -> Step[P, Never, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: TakesOne[Result[A2, E2], P, I2], /) -> Step[P, I2, A2, E2 | X, object]: ...
+    @overload
+    def __call__(self, fn: TakesNone[Result[A2, E2], P], /) -> Step[P, object, A2, E2 | X, object]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Result[A2, E2]], /) -> Step[P, Never, A2, E2 | X, object]: ...
+    # a flow to continue with
     @overload
     def __call__(
-        self, fn: _ContextOnly[S2, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /
-    ) -> Step[[], object, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+        self, fn: _ContextOne[_Async[Flow[None, A2, E2, S2]], P, S2, I2], /
+    ) -> Step[P, I2, A2, E2 | X, S2]: ...
     @overload
     def __call__(
-        self, fn: _ContextOne[I2, P, S2, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /
-    ) -> Step[P, I2, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+        self, fn: _ContextNone[_Async[Flow[None, A2, E2, S2]], P, S2], /
+    ) -> Step[P, object, A2, E2 | X, S2]: ...
     @overload
     def __call__(
-        self, fn: _ContextMany[P, S2, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /
-    ) -> Step[P, Never, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+        self, fn: _ContextMany[_Async[Flow[None, A2, E2, S2]], P, S2], /
+    ) -> Step[P, Never, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: TakesOne[_Async[Flow[None, A2, E2, S2]], P, I2], /) -> Step[P, I2, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: TakesNone[_Async[Flow[None, A2, E2, S2]], P], /) -> Step[P, object, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: Callable[P, _Async[Flow[None, A2, E2, S2]]], /) -> Step[P, Never, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: _ContextOne[Flow[None, A2, E2, S2], P, S2, I2], /) -> Step[P, I2, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: _ContextNone[Flow[None, A2, E2, S2], P, S2], /) -> Step[P, object, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: _ContextMany[Flow[None, A2, E2, S2], P, S2], /) -> Step[P, Never, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: TakesOne[Flow[None, A2, E2, S2], P, I2], /) -> Step[P, I2, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: TakesNone[Flow[None, A2, E2, S2], P], /) -> Step[P, object, A2, E2 | X, S2]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Flow[None, A2, E2, S2]], /) -> Step[P, Never, A2, E2 | X, S2]: ...
+    # a plain value
+    @overload
+    def __call__(self, fn: _ContextOne[_Async[A2], P, S2, I2], /) -> Step[P, I2, A2, X, S2]: ...
+    @overload
+    def __call__(self, fn: _ContextNone[_Async[A2], P, S2], /) -> Step[P, object, A2, X, S2]: ...
+    @overload
+    def __call__(self, fn: _ContextMany[_Async[A2], P, S2], /) -> Step[P, Never, A2, X, S2]: ...
+    @overload
+    def __call__(self, fn: TakesOne[_Async[A2], P, I2], /) -> Step[P, I2, A2, X, object]: ...
+    @overload
+    def __call__(self, fn: TakesNone[_Async[A2], P], /) -> Step[P, object, A2, X, object]: ...
+    @overload
+    def __call__(self, fn: Callable[P, _Async[A2]], /) -> Step[P, Never, A2, X, object]: ...
+    @overload
+    def __call__(self, fn: _ContextOne[A2, P, S2, I2], /) -> Step[P, I2, A2, X, S2]: ...
+    @overload
+    def __call__(self, fn: _ContextNone[A2, P, S2], /) -> Step[P, object, A2, X, S2]: ...
+    @overload
+    def __call__(self, fn: _ContextMany[A2, P, S2], /) -> Step[P, Never, A2, X, S2]: ...
+    @overload
+    def __call__(self, fn: TakesOne[A2, P, I2], /) -> Step[P, I2, A2, X, object]: ...
+    @overload
+    def __call__(self, fn: TakesNone[A2, P], /) -> Step[P, object, A2, X, object]: ...
+    @overload
+    def __call__(self, fn: Callable[P, A2], /) -> Step[P, Never, A2, X, object]: ...
+    # the options
     @overload
     def __call__(
-        self, fn: Callable[[], Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /
-    ) -> Step[[], object, A2, E2 | X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+        self, *, raises: type[X1], timeout: float, **options: Unpack[StepOptions]
+    ) -> StepDecorator[X | X1 | TimedOut]: ...
     @overload
     def __call__(
-        self, fn: _One[I2, P, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /
-    ) -> Step[P, I2, A2, E2 | X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+        self, *, raises: type[X1], timeout: None = None, **options: Unpack[StepOptions]
+    ) -> StepDecorator[X | X1]: ...
     @overload
     def __call__(
-        self, fn: Callable[P, Coroutine[Any, Any, Result[A2, E2]] | Result[A2, E2]], /
-    ) -> Step[P, Never, A2, E2 | X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+        self, *, raises: tuple[type[X1], type[X2]], timeout: float, **options: Unpack[StepOptions]
+    ) -> StepDecorator[X | X1 | X2 | TimedOut]: ...
     @overload
     def __call__(
-        self, fn: _ContextOnly[S2, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /
-    ) -> Step[[], object, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+        self, *, raises: tuple[type[X1], type[X2]], timeout: None = None, **options: Unpack[StepOptions]
+    ) -> StepDecorator[X | X1 | X2]: ...
     @overload
     def __call__(
-        self, fn: _ContextOne[I2, P, S2, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /
-    ) -> Step[P, I2, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+        self, *, raises: tuple[type[X1], type[X2], type[X3]], timeout: float, **options: Unpack[StepOptions]
+    ) -> StepDecorator[X | X1 | X2 | X3 | TimedOut]: ...
     @overload
     def __call__(
-        self, fn: _ContextMany[P, S2, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /
-    ) -> Step[P, Never, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+        self, *, raises: tuple[type[X1], type[X2], type[X3]], timeout: None = None, **options: Unpack[StepOptions]
+    ) -> StepDecorator[X | X1 | X2 | X3]: ...
     @overload
     def __call__(
-        self, fn: Callable[[], Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /
-    ) -> Step[[], object, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+        self, *, raises: tuple[type[X1], ...], timeout: float, **options: Unpack[StepOptions]
+    ) -> StepDecorator[X | X1 | TimedOut]: ...
     @overload
     def __call__(
-        self, fn: _One[I2, P, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /
-    ) -> Step[P, I2, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+        self, *, raises: tuple[type[X1], ...], timeout: None = None, **options: Unpack[StepOptions]
+    ) -> StepDecorator[X | X1]: ...
     @overload
-    def __call__(
-        self, fn: Callable[P, Coroutine[Any, Any, Flow[None, A2, E2, S2]] | Flow[None, A2, E2, S2]], /
-    ) -> Step[P, Never, A2, E2 | X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+    def __call__(self, *, timeout: float, **options: Unpack[StepOptions]) -> StepDecorator[X | TimedOut]: ...
     @overload
-    def __call__(self, fn: _ContextOnly[S2, Coroutine[Any, Any, A2]], /) -> Step[[], object, A2, X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
-    @overload
-    def __call__(self, fn: _ContextOne[I2, P, S2, Coroutine[Any, Any, A2]], /) -> Step[P, I2, A2, X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
-    @overload
-    def __call__(self, fn: _ContextMany[P, S2, Coroutine[Any, Any, A2]], /) -> Step[P, Never, A2, X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
-    @overload
-    def __call__(self, fn: Callable[[], Coroutine[Any, Any, A2]], /) -> Step[[], object, A2, X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
-    @overload
-    def __call__(self, fn: _One[I2, P, Coroutine[Any, Any, A2]], /) -> Step[P, I2, A2, X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
-    @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, A2]], /) -> Step[P, Never, A2, X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
-    @overload
-    def __call__(self, fn: _ContextOnly[S2, A2], /) -> Step[[], object, A2, X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
-    @overload
-    def __call__(self, fn: _ContextOne[I2, P, S2, A2], /) -> Step[P, I2, A2, X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
-    @overload
-    def __call__(self, fn: _ContextMany[P, S2, A2], /) -> Step[P, Never, A2, X, S2]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
-    @overload
-    def __call__(self, fn: Callable[[], A2], /) -> Step[[], object, A2, X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
-    @overload
-    def __call__(self, fn: _One[I2, P, A2], /) -> Step[P, I2, A2, X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
-    @overload
-    def __call__(self, fn: Callable[P, A2], /) -> Step[P, Never, A2, X, object]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
-    @overload
-    def __call__(
-        self,
-        *,
-        raises: type[X2] | tuple[type[X2], ...],
-        name: str | None = None,
-        retry: Schedule | None = None,
-        timeout: float | None = None,
-        idempotent: bool | None = None,
-        pure: bool = False,
-        run_in: Literal["thread", "process", "inline"] | None = None,
-        resources: Mapping[str, float] | None = None,
-        validate: bool = False,
-        doc: str | None = None,
-    ) -> StepDecorator[X | X2]: ...
-    @overload
-    def __call__(
-        self,
-        *,
-        name: str | None = None,
-        retry: Schedule | None = None,
-        timeout: float | None = None,
-        idempotent: bool | None = None,
-        pure: bool = False,
-        run_in: Literal["thread", "process", "inline"] | None = None,
-        resources: Mapping[str, float] | None = None,
-        validate: bool = False,
-        doc: str | None = None,
-    ) -> StepDecorator[X]: ...
+    def __call__(self, *, timeout: None = None, **options: Unpack[StepOptions]) -> StepDecorator[X]: ...
