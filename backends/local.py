@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
+from anyio.lowlevel import RunVar
 
 from mce.backends.base import AnyioBackend
 from mce.engine.protocol import Backend
@@ -36,7 +37,7 @@ class LocalBackend(AnyioBackend):
             raise DefinitionError(f"LocalBackend(threads={threads!r}): at least one thread is needed")
         self.loop = loop
         self.threads = threads
-        self._limiter: anyio.CapacityLimiter | None = None
+        self._limiter: RunVar[anyio.CapacityLimiter] = RunVar("mce-threads")  # limiters belong to one event loop
 
     async def call(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], spec: StepSpec
@@ -52,9 +53,12 @@ class LocalBackend(AnyioBackend):
         return await anyio.to_thread.run_sync(_apply, fn, args, kwargs, limiter=self._thread_limit())
 
     def _thread_limit(self) -> anyio.CapacityLimiter | None:
-        if self.threads is not None and self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(self.threads)
-        return self._limiter
+        if self.threads is None:
+            return None
+        limiter = self._limiter.get(None)
+        if limiter is None:
+            self._limiter.set(limiter := anyio.CapacityLimiter(self.threads))
+        return limiter
 
     def run_sync(self, main: Callable[[Backend], Coroutine[Any, Any, T]], *, needs_loop: bool) -> T:
         return anyio.run(main, self, backend=self.loop)
