@@ -3,6 +3,7 @@
 from mce.backends.base import AnyioBackend
 from mce.backends.inline import InlineBackend
 from mce.backends.local import LocalBackend
+from mce.backends.simulated import SimulatedBackend
 from mce.engine.protocol import Backend
 
-__all__ = ["AnyioBackend", "Backend", "InlineBackend", "LocalBackend"]
+__all__ = ["AnyioBackend", "Backend", "InlineBackend", "LocalBackend", "SimulatedBackend"]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 import anyio
 import anyio.lowlevel
 
-from mce.engine.protocol import Scope
+from mce.engine.protocol import Backend, Scope
 from mce.syntax import StepSpec
 
 __all__ = ["AnyioBackend"]
+
+T = TypeVar("T")
 
 
 class AnyioBackend:
@@ -20,6 +22,9 @@ class AnyioBackend:
 
     sequential = False
     careful = False
+
+    async def run(self, main: Callable[[Backend], Coroutine[Any, Any, T]]) -> T:
+        return await main(self)
 
     def now(self) -> float:
         return time.monotonic()

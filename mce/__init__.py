@@ -2,7 +2,7 @@
 
 from returns.result import Failure, Result, Success
 
-from mce.backends import Backend, InlineBackend, LocalBackend
+from mce.backends import Backend, InlineBackend, LocalBackend, SimulatedBackend
 from mce.combinators import (
     apply,
     as_,
@@ -60,6 +60,7 @@ from mce.combinators import (
 from mce.context import Context
 from mce.errors import (
     BudgetExceeded,
+    Deadlock,
     Defect,
     DefinitionError,
     EngineError,
@@ -94,6 +95,7 @@ __all__ = [
     "Backend",
     "BudgetExceeded",
     "Context",
+    "Deadlock",
     "Defect",
     "DefinitionError",
     "Done",
@@ -127,6 +129,7 @@ __all__ = [
     "RunCancelled",
     "Schedule",
     "Sibling",
+    "SimulatedBackend",
     "StateChanged",
     "StateConflict",
     "Step",

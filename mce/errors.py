@@ -11,10 +11,12 @@
     ├── ExpectedFailure          nobody yet: part of a flow's error type, to recover from
     │   ├── TimedOut
     │   ├── LoopLimit
-    │   └── BudgetExceeded
+    │   ├── BudgetExceeded
+    │   └── CircuitOpen
     ├── InvalidState             the step's author: an update of the state that its class refuses
     ├── InvalidOutput            the step's author: a step returned what its annotation excludes
     ├── RunCancelled             the caller: it cancelled the run whose result it asks for
+    ├── Deadlock                 the flow's author: in simulated time, all wait and nothing is due
     ├── Failed                   carries a failure that is not an exception to where Python needs one
     └── EngineError              us: a bug in the engine
 
@@ -29,6 +31,8 @@ from collections.abc import Sequence
 
 __all__ = [
     "BudgetExceeded",
+    "CircuitOpen",
+    "Deadlock",
     "Defect",
     "DefinitionError",
     "EngineError",
@@ -129,6 +133,20 @@ class BudgetExceeded(ExpectedFailure):
         return f"budget of {self.allowed:g} {self.what} used up{_at(self.path)}"
 
 
+class CircuitOpen(ExpectedFailure):
+    """The circuit breaker ``name`` lets nothing through before ``until``, in seconds of the backend's clock.
+
+    After that it lets one call through to try, and nothing else before that one has ended.
+    """
+
+    def __init__(self, name: str, until: float, path: str = "") -> None:
+        super().__init__(name, until, path)
+        self.name, self.until, self.path = name, until, path
+
+    def __str__(self) -> str:
+        return f"circuit {self.name!r} is open until {self.until:g} s on the backend's clock{_at(self.path)}"
+
+
 class InvalidState(MceError):
     """A state was updated with a field it does not have, or with a value of a wrong type."""
 
@@ -153,6 +171,17 @@ class InvalidOutput(MceError):
 
 class RunCancelled(MceError):
     """The result was asked of a run that had been cancelled through its handle."""
+
+
+class Deadlock(MceError):
+    """In simulated time every task waits and no timer is due; ``waiting`` names the tasks."""
+
+    def __init__(self, waiting: tuple[str, ...]) -> None:
+        super().__init__(waiting)
+        self.waiting = waiting
+
+    def __str__(self) -> str:
+        return f"nothing can go on: {', '.join(self.waiting)} wait, and no timer is due"
 
 
 class Failed(MceError):

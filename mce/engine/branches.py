@@ -110,12 +110,13 @@ class ForkRegion(Region):
 
         try:
             async with anyio.create_task_group() as group:
+                name = fiber.within(self.name)
                 if self.limit is None:
                     for at in range(len(branches)):
-                        group.start_soon(work, group, iter((at,)), name=self.name_of(at))
+                        group.start_soon(work, group, iter((at,)), name=f"{name}[{at}]")
                 else:
-                    for _ in range(min(self.limit, len(branches))):
-                        group.start_soon(work, group, waiting, name=self.name)
+                    for worker in range(min(self.limit, len(branches))):
+                        group.start_soon(work, group, waiting, name=f"{name}, worker {worker}")
         except BaseExceptionGroup as raised:
             raise _innermost(raised) from None
         return self._meet(fiber, ends, order)
@@ -260,8 +261,7 @@ async def _run_branch(parent: Fiber, branch: _Branch) -> _End:
         value = await parent.run.execute(fiber, branch.block, branch.value)
     except Halt as halt:
         return _End(None, halt.fault, fiber.state, fiber.change)
-    finally:  # a cancelled branch, too, may have called what must not be called again
-        parent.unrepeatable = fiber.unrepeatable or parent.unrepeatable
+
     return _End(value, None, fiber.state, fiber.change)
 
 

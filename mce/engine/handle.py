@@ -54,7 +54,7 @@ class Handle(Generic[A, E, S]):
             self._prepared.listener = self._hear
         try:
             with self._scope:
-                self._outcome = await self._prepared.run(self._prepared.backend)
+                self._outcome = await self._prepared.backend.run(self._prepared.run)
         except Exception as broken:
             self._broken = broken
         except BaseException as broken:

@@ -70,6 +70,10 @@ class Backend(Protocol):
         """Make sure that an event loop is there, for code that awaits more than flows."""
         ...
 
+    async def run(self, main: Callable[[Backend], Coroutine[Any, Any, T]]) -> T:
+        """Run ``main(backend)`` from within a running event loop to its end."""
+        ...
+
     def run_sync(self, main: Callable[[Backend], Coroutine[Any, Any, T]], *, needs_loop: bool) -> T:
         """Run ``main(backend)`` from plain code to its end; ``needs_loop`` if it surely awaits something."""
         ...

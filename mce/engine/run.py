@@ -44,7 +44,7 @@ __all__ = ["Prepared", "prepare", "run", "run_sync"]
 async def run(flow: Flow[Any, Any, Any, Any], input: Any, state: Any, **options: Any) -> Outcome[Any, Any, Any]:
     """Run ``flow`` in the running event loop; see :meth:`mce.Flow.run`."""
     prepared = prepare(flow, input, state, **options)
-    return await prepared.run(prepared.backend)
+    return await prepared.backend.run(prepared.run)
 
 
 def run_sync(flow: Flow[Any, Any, Any, Any], input: Any, state: Any, **options: Any) -> Outcome[Any, Any, Any]:
