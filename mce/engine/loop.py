@@ -59,7 +59,7 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                     elif code == CALL_WITH_CONTEXT:
                         ctx = Context(fiber, op.label)
                         value = await op.fn(ctx, value)
-                        ctx.close()
+                        ctx._host = None  # closed, as by close()
                         ctx = None
                     elif code == VALUE:
                         value = op.value
