@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -24,10 +26,13 @@ BLOCKS = [
 
 
 @pytest.mark.parametrize(("page", "code", "line"), BLOCKS)
-def test_block_runs(page: Path, code: str, line: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where a line ends in a comment after ``print(...)``, what is printed starts the way the comment says."""
-    compiled = compile("\n" * (line - 1) + code, str(page), "exec")
-    exec(compiled, {"__name__": "__docs__"})
+def test_block_runs(
+    page: Path, code: str, line: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where lines end in a comment after ``print(...)``, what the block prints is what the comments say."""
+    module = ModuleType("documented")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile("\n" * (line - 1) + code, str(page), "exec", dont_inherit=True), vars(module))
     printed = capsys.readouterr().out.splitlines()
     expected = re.findall(r"^print\(.*\) +# (.*)$", code, re.MULTILINE)
     assert not expected or printed == expected
