@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import anyio
 import anyio.lowlevel
 
-from mce.engine.protocol import Backend, Scope
+from mce.engine.protocol import Scope
 from mce.syntax import StepSpec
 
 __all__ = ["AnyioBackend"]
@@ -23,7 +23,7 @@ class AnyioBackend:
     sequential = False
     careful = False
 
-    async def run(self, main: Callable[[Backend], Coroutine[Any, Any, T]]) -> T:
+    async def run(self, main: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
         return await main(self)
 
     def now(self) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from operator import attrgetter
 from types import TracebackType, coroutine
 from typing import Any, TypeVar
 
@@ -35,6 +36,10 @@ class InlineBackend(AnyioBackend):
         await self.checkpoint()
         return result
 
+    async def checkpoint(self) -> None:
+        if anyio.current_effective_deadline() <= anyio.current_time():  # it passed while a plain step held the loop
+            await anyio.sleep_forever()  # until the cancellation that is due
+        await super().checkpoint()
     def run_sync(self, main: Callable[[Backend], Coroutine[Any, Any, T]], *, needs_loop: bool) -> T:
         if needs_loop:
             return anyio.run(main, self)
@@ -64,7 +69,8 @@ def _ask_for_loop() -> Generator[Any, Any, None]:
 
 @coroutine
 def _go_on(running: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-    return (yield from running)
+    value: T = yield from running
+    return value
 
 
 class _Expired(BaseException):
@@ -101,7 +107,7 @@ class _Loopless(InlineBackend):
 
     async def sleep(self, seconds: float) -> None:
         if self.in_loop:
-            await anyio.sleep(seconds)
+            await self._in_time(anyio.sleep(seconds))
         else:
             time.sleep(self._until_deadline(seconds))  # noqa: ASYNC251 - there is no loop to block
             self._check()
@@ -141,4 +147,13 @@ class _Loopless(InlineBackend):
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], spec: StepSpec
     ) -> Any:
         await self.need_loop()
-        return await super().call_async(fn, args, kwargs, spec)
+        return await self._in_time(super().call_async(fn, args, kwargs, spec))
+
+    async def _in_time(self, waiting: Awaitable[T]) -> T:
+        """Wait in the loop, to which the run has come since, but no longer than the nearest deadline allows."""
+        nearest = min(self._felt(), key=attrgetter("deadline"), default=None)
+        if nearest is None:
+            return await waiting
+        with anyio.CancelScope(deadline=anyio.current_time() + nearest.deadline - self.now()):
+            return await waiting
+        raise _Expired(nearest)

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
-from anyio.lowlevel import RunVar
+from anyio.lowlevel import RunVar, checkpoint_if_cancelled
 
 from mce.backends.base import AnyioBackend
 from mce.engine.protocol import Backend
@@ -50,7 +50,9 @@ class LocalBackend(AnyioBackend):
             from anyio import to_process  # what few need is not loaded for all
 
             return await to_process.run_sync(_call_by_name, where, args, dict(kwargs), cancellable=True)
-        return await anyio.to_thread.run_sync(_apply, fn, args, kwargs, limiter=self._thread_limit())
+        result = await anyio.to_thread.run_sync(_apply, fn, args, kwargs, limiter=self._thread_limit())
+        await checkpoint_if_cancelled()  # a thread is awaited to its end, and then it is too late
+        return result
 
     def _thread_limit(self) -> anyio.CapacityLimiter | None:
         if self.threads is None:

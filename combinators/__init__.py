@@ -3,12 +3,14 @@
 from mce.combinators.alternative import first_success, hedge, or_else, race, recover
 from mce.combinators.applicative import apply, gather, last, lift, quorum, settle, validate, zip_with
 from mce.combinators.clock import sleep
+from mce.combinators.dag import Dag
 from mce.combinators.functor import as_, bimap, map, map_error, tap
 from mce.combinators.monad import bind, compose, do, fail, forever_until, identity, iterate, join, pure, tail_rec, then
-from mce.combinators.policy import retry, timeout
-from mce.combinators.resource import bracket, ensure
-from mce.combinators.selective import branch, switch, unless, when
+from mce.combinators.policy import batched, budget, cached, circuit_breaker, limit, rate_limit, retry, timeout
+from mce.combinators.resource import bracket, compensate, ensure
+from mce.combinators.selective import branch, speculate, switch, unless, when
 from mce.combinators.state import focus, get, modify, put, transact
+from mce.combinators.store import FileStore, MemoryStore
 from mce.combinators.traversable import (
     as_completed,
     each,
@@ -22,13 +24,21 @@ from mce.combinators.traversable import (
 )
 
 __all__ = [
+    "Dag",
+    "FileStore",
+    "MemoryStore",
     "apply",
     "as_",
     "as_completed",
+    "batched",
     "bimap",
     "bind",
     "bracket",
     "branch",
+    "budget",
+    "cached",
+    "circuit_breaker",
+    "compensate",
     "compose",
     "do",
     "each",
@@ -47,6 +57,7 @@ __all__ = [
     "join",
     "last",
     "lift",
+    "limit",
     "map",
     "map_error",
     "modify",
@@ -56,12 +67,14 @@ __all__ = [
     "put",
     "quorum",
     "race",
+    "rate_limit",
     "recover",
     "retry",
     "scan",
     "sequence",
     "settle",
     "sleep",
+    "speculate",
     "switch",
     "tail_rec",
     "tap",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any, Never, TypeAlias, overload
 
 from typing_extensions import TypeVar
 
@@ -21,6 +21,15 @@ E2 = TypeVar("E2")
 I1 = TypeVar("I1")
 S1 = TypeVar("S1")
 S2 = TypeVar("S2")
+A1 = TypeVar("A1")
+A2 = TypeVar("A2")
+A3 = TypeVar("A3")
+A4 = TypeVar("A4")
+E3 = TypeVar("E3")
+E4 = TypeVar("E4")
+X = TypeVar("X")
+
+On: TypeAlias = type[X] | tuple[type[X], ...]
 
 
 @overload
@@ -31,7 +40,15 @@ def recover(
 def recover(flow: Flow[I1, A, E1, S1], handler: Callable[[E1], Flow[None, B, E2, S1]]) -> Flow[I1, A | B, E2, S1]: ...
 @overload
 def recover(
-    flow: Flow[I1, A, E1, S1], handler: Callable[[Any], Flow[None, B, E2, S1]], on: Any
+    flow: Flow[I1, A, Never, object], handler: Callable[[X], Flow[None, B, E2, S2]], *, on: On[X]
+) -> Flow[I1, A | B, E2, S2]: ...
+@overload
+def recover(
+    flow: Flow[I1, A, E1, object], handler: Callable[[X], Flow[None, B, E2, S2]], *, on: On[X]
+) -> Flow[I1, A | B, E1 | E2, S2]: ...
+@overload
+def recover(
+    flow: Flow[I1, A, E1, S1], handler: Callable[[X], Flow[None, B, E2, S1]], *, on: On[X]
 ) -> Flow[I1, A | B, E1 | E2, S1]: ...
 def recover(flow: Any, handler: Any, on: Any = None) -> Any:
     """On a failure continue with the closed flow that ``handler`` makes of the error; see :meth:`mce.Flow.recover`.
@@ -64,7 +81,29 @@ def or_else(flow: Flow[I1, A, E1, S1], other: Flow[I1, B, E2, S1]) -> Flow[I1, A
     return flow.or_else(other)
 
 
-def race(*flows: Flow[I1, A, E1, S1]) -> Flow[I1, A, tuple[E1, ...], S1]:
+@overload
+def race(f1: Flow[I1, A1, E1, S1], /) -> Flow[I1, A1, tuple[E1], S1]: ...
+@overload
+def race(f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], /) -> Flow[I1, A1 | A2, tuple[E1, E2], S1]: ...
+@overload
+def race(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], /
+) -> Flow[I1, A1 | A2 | A3, tuple[E1, E2, E3], S1]: ...
+@overload
+def race(
+    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], /
+) -> Flow[I1, A1 | A2 | A3 | A4, tuple[E1, E2, E3, E4], S1]: ...
+@overload
+def race(
+    f1: Flow[I1, A, E1, S1],
+    f2: Flow[I1, A, E1, S1],
+    f3: Flow[I1, A, E1, S1],
+    f4: Flow[I1, A, E1, S1],
+    f5: Flow[I1, A, E1, S1],
+    /,
+    *flows: Flow[I1, A, E1, S1],
+) -> Flow[I1, A, tuple[E1, ...], S1]: ...
+def race(*flows: Any) -> Any:
     """Run the flows concurrently, each on the same input; the first success wins and the others are cancelled.
 
     The winner's state is kept. If all fail the flow fails with the tuple of their errors, in branch order, and the
@@ -82,7 +121,33 @@ def race(*flows: Flow[I1, A, E1, S1]) -> Flow[I1, A, tuple[E1, ...], S1]:
     return Flow(Race(tuple(flow_node(flow, "race") for flow in flows)))
 
 
-def first_success(first: Flow[I1, A, E1, S1], *others: Flow[I1, A, E1, S1]) -> Flow[I1, A, E1, S1]:
+@overload
+def first_success(f1: Flow[I1, A1, E1, S1], /) -> Flow[I1, A1, E1, S1]: ...
+@overload
+def first_success(f1: Flow[I1, A1, object, S1], f2: Flow[I1, A2, E2, S1], /) -> Flow[I1, A1 | A2, E2, S1]: ...
+@overload
+def first_success(
+    f1: Flow[I1, A1, object, S1], f2: Flow[I1, A2, object, S1], f3: Flow[I1, A3, E3, S1], /
+) -> Flow[I1, A1 | A2 | A3, E3, S1]: ...
+@overload
+def first_success(
+    f1: Flow[I1, A1, object, S1],
+    f2: Flow[I1, A2, object, S1],
+    f3: Flow[I1, A3, object, S1],
+    f4: Flow[I1, A4, E4, S1],
+    /,
+) -> Flow[I1, A1 | A2 | A3 | A4, E4, S1]: ...
+@overload
+def first_success(
+    f1: Flow[I1, A, E1, S1],
+    f2: Flow[I1, A, E1, S1],
+    f3: Flow[I1, A, E1, S1],
+    f4: Flow[I1, A, E1, S1],
+    f5: Flow[I1, A, E1, S1],
+    /,
+    *flows: Flow[I1, A, E1, S1],
+) -> Flow[I1, A, E1, S1]: ...
+def first_success(first: Any, *others: Any) -> Any:
     """Try the flows one after the other on the same input, until one succeeds; fail as the last one did.
 
     Laws: ``first_success(m) = m``; ``first_success(a, b, c) = a.or_else(b).or_else(c)``.
@@ -100,7 +165,7 @@ def first_success(first: Flow[I1, A, E1, S1], *others: Flow[I1, A, E1, S1]) -> F
     return tried
 
 
-def hedge(flow: Flow[I1, A, E1, S1], *, after: float) -> Flow[I1, A, tuple[E1, ...], S1]:
+def hedge(flow: Flow[I1, A, E1, S1], *, after: float) -> Flow[I1, A, tuple[E1, E1], S1]:
     """Start ``flow`` a second time if it is not done ``after`` seconds; the first success wins, the loser is cancelled.
 
     Only the winner's state change is kept. Meant for what may be called twice: a step declared ``idempotent=False``

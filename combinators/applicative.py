@@ -8,7 +8,7 @@ Source: McBride and Paterson, *Applicative programming with effects* (2008).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Never, overload
+from typing import Any, Never, TypeAlias, overload
 
 from returns.result import Result
 from typing_extensions import TypeVar
@@ -22,14 +22,15 @@ __all__ = ["apply", "gather", "last", "lift", "quorum", "settle", "validate", "z
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
-I1 = TypeVar("I1")
-S1 = TypeVar("S1")
+I = TypeVar("I")  # noqa: E741
+S = TypeVar("S")
 A1 = TypeVar("A1")
 A2 = TypeVar("A2")
 A3 = TypeVar("A3")
 A4 = TypeVar("A4")
 A5 = TypeVar("A5")
 A6 = TypeVar("A6")
+E = TypeVar("E")
 E1 = TypeVar("E1")
 E2 = TypeVar("E2")
 E3 = TypeVar("E3")
@@ -37,8 +38,15 @@ E4 = TypeVar("E4")
 E5 = TypeVar("E5")
 E6 = TypeVar("E6")
 
+Merge: TypeAlias = Callable[[list[Any]], Any] | None
 
-def last(states: Sequence[S1]) -> S1:
+# Where two errors are ``Never``, pyright makes their union ``Unknown`` instead of ``Never``: the functions below whose
+# error is a union have an overload for that, which comes first. The overload for many flows takes at least as many as
+# the others do not, since mypy gives up where two overloads fit values with ``Any`` in them. The overloads are why this
+# module is long.
+
+
+def last(states: Sequence[S]) -> S:
     """Give the last branch's state: the merge of the paper, where a later branch silently wins."""
     return states[-1]
 
@@ -48,108 +56,105 @@ def _par(flows: tuple[Any, ...], where: str, how: Join) -> Flow[Any, Any, Any, A
 
 
 @overload
-def gather(*, merge: Callable[[list[Any]], Any] | None = None) -> Flow[object, tuple[()]]: ...
+def gather(*, merge: Merge = None) -> Flow[object, tuple[()]]: ...
+@overload
+def gather(f1: Flow[I, A1, E1, S], /, *, merge: Merge = None) -> Flow[I, tuple[A1], E1, S]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, E1, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
-) -> Flow[I1, tuple[A1], E1, S1]: ...
+    f1: Flow[I, A1, Never, S], f2: Flow[I, A2, Never, S], /, *, merge: Merge = None
+) -> Flow[I, tuple[A1, A2], Never, S]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
-) -> Flow[I1, tuple[A1, A2], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+    f1: Flow[I, A1, E1, S], f2: Flow[I, A2, E2, S], /, *, merge: Merge = None
+) -> Flow[I, tuple[A1, A2], E1 | E2, S]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], /, *, merge: Callable[[list[Any]], Any] | None = None
-) -> Flow[I1, tuple[A1, A2], E1 | E2, S1]: ...
+    f1: Flow[I, A1, Never, S], f2: Flow[I, A2, Never, S], f3: Flow[I, A3, Never, S], /, *, merge: Merge = None
+) -> Flow[I, tuple[A1, A2, A3], Never, S]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, Never, S1],
-    f2: Flow[I1, A2, Never, S1],
-    f3: Flow[I1, A3, Never, S1],
+    f1: Flow[I, A1, E1, S], f2: Flow[I, A2, E2, S], f3: Flow[I, A3, E3, S], /, *, merge: Merge = None
+) -> Flow[I, tuple[A1, A2, A3], E1 | E2 | E3, S]: ...
+@overload
+def gather(
+    f1: Flow[I, A1, Never, S],
+    f2: Flow[I, A2, Never, S],
+    f3: Flow[I, A3, Never, S],
+    f4: Flow[I, A4, Never, S],
     /,
     *,
-    merge: Callable[[list[Any]], Any] | None = None,
-) -> Flow[I1, tuple[A1, A2, A3], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+    merge: Merge = None,
+) -> Flow[I, tuple[A1, A2, A3, A4], Never, S]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, E1, S1],
-    f2: Flow[I1, A2, E2, S1],
-    f3: Flow[I1, A3, E3, S1],
+    f1: Flow[I, A1, E1, S],
+    f2: Flow[I, A2, E2, S],
+    f3: Flow[I, A3, E3, S],
+    f4: Flow[I, A4, E4, S],
     /,
     *,
-    merge: Callable[[list[Any]], Any] | None = None,
-) -> Flow[I1, tuple[A1, A2, A3], E1 | E2 | E3, S1]: ...
+    merge: Merge = None,
+) -> Flow[I, tuple[A1, A2, A3, A4], E1 | E2 | E3 | E4, S]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, Never, S1],
-    f2: Flow[I1, A2, Never, S1],
-    f3: Flow[I1, A3, Never, S1],
-    f4: Flow[I1, A4, Never, S1],
+    f1: Flow[I, A1, Never, S],
+    f2: Flow[I, A2, Never, S],
+    f3: Flow[I, A3, Never, S],
+    f4: Flow[I, A4, Never, S],
+    f5: Flow[I, A5, Never, S],
     /,
     *,
-    merge: Callable[[list[Any]], Any] | None = None,
-) -> Flow[I1, tuple[A1, A2, A3, A4], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+    merge: Merge = None,
+) -> Flow[I, tuple[A1, A2, A3, A4, A5], Never, S]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, E1, S1],
-    f2: Flow[I1, A2, E2, S1],
-    f3: Flow[I1, A3, E3, S1],
-    f4: Flow[I1, A4, E4, S1],
+    f1: Flow[I, A1, E1, S],
+    f2: Flow[I, A2, E2, S],
+    f3: Flow[I, A3, E3, S],
+    f4: Flow[I, A4, E4, S],
+    f5: Flow[I, A5, E5, S],
     /,
     *,
-    merge: Callable[[list[Any]], Any] | None = None,
-) -> Flow[I1, tuple[A1, A2, A3, A4], E1 | E2 | E3 | E4, S1]: ...
+    merge: Merge = None,
+) -> Flow[I, tuple[A1, A2, A3, A4, A5], E1 | E2 | E3 | E4 | E5, S]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, Never, S1],
-    f2: Flow[I1, A2, Never, S1],
-    f3: Flow[I1, A3, Never, S1],
-    f4: Flow[I1, A4, Never, S1],
-    f5: Flow[I1, A5, Never, S1],
+    f1: Flow[I, A1, Never, S],
+    f2: Flow[I, A2, Never, S],
+    f3: Flow[I, A3, Never, S],
+    f4: Flow[I, A4, Never, S],
+    f5: Flow[I, A5, Never, S],
+    f6: Flow[I, A6, Never, S],
     /,
     *,
-    merge: Callable[[list[Any]], Any] | None = None,
-) -> Flow[I1, tuple[A1, A2, A3, A4, A5], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+    merge: Merge = None,
+) -> Flow[I, tuple[A1, A2, A3, A4, A5, A6], Never, S]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, E1, S1],
-    f2: Flow[I1, A2, E2, S1],
-    f3: Flow[I1, A3, E3, S1],
-    f4: Flow[I1, A4, E4, S1],
-    f5: Flow[I1, A5, E5, S1],
+    f1: Flow[I, A1, E1, S],
+    f2: Flow[I, A2, E2, S],
+    f3: Flow[I, A3, E3, S],
+    f4: Flow[I, A4, E4, S],
+    f5: Flow[I, A5, E5, S],
+    f6: Flow[I, A6, E6, S],
     /,
     *,
-    merge: Callable[[list[Any]], Any] | None = None,
-) -> Flow[I1, tuple[A1, A2, A3, A4, A5], E1 | E2 | E3 | E4 | E5, S1]: ...
+    merge: Merge = None,
+) -> Flow[I, tuple[A1, A2, A3, A4, A5, A6], E1 | E2 | E3 | E4 | E5 | E6, S]: ...
 @overload
 def gather(
-    f1: Flow[I1, A1, Never, S1],
-    f2: Flow[I1, A2, Never, S1],
-    f3: Flow[I1, A3, Never, S1],
-    f4: Flow[I1, A4, Never, S1],
-    f5: Flow[I1, A5, Never, S1],
-    f6: Flow[I1, A6, Never, S1],
+    f1: Flow[I, A, E, S],
+    f2: Flow[I, A, E, S],
+    f3: Flow[I, A, E, S],
+    f4: Flow[I, A, E, S],
+    f5: Flow[I, A, E, S],
+    f6: Flow[I, A, E, S],
+    f7: Flow[I, A, E, S],
     /,
-    *,
-    merge: Callable[[list[Any]], Any] | None = None,
-) -> Flow[I1, tuple[A1, A2, A3, A4, A5, A6], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
-@overload
-def gather(
-    f1: Flow[I1, A1, E1, S1],
-    f2: Flow[I1, A2, E2, S1],
-    f3: Flow[I1, A3, E3, S1],
-    f4: Flow[I1, A4, E4, S1],
-    f5: Flow[I1, A5, E5, S1],
-    f6: Flow[I1, A6, E6, S1],
-    /,
-    *,
-    merge: Callable[[list[Any]], Any] | None = None,
-) -> Flow[I1, tuple[A1, A2, A3, A4, A5, A6], E1 | E2 | E3 | E4 | E5 | E6, S1]: ...
-@overload
-def gather(
-    *flows: Flow[I1, A, E1, S1], merge: Callable[[list[Any]], Any] | None = None
-) -> Flow[I1, tuple[A, ...], E1, S1]: ...
-def gather(*flows: Any, merge: Callable[[list[Any]], Any] | None = None) -> Any:
+    *flows: Flow[I, A, E, S],
+    merge: Merge = None,
+) -> Flow[I, tuple[A, ...], E, S]: ...
+def gather(*flows: Any, merge: Merge = None) -> Any:
     """Run the flows concurrently, each on the same input, and give the tuple of their values; fail fast.
 
     The first failure cancels the others; the state is then that of the failing branch, and the outcome tells what
@@ -173,73 +178,79 @@ def gather(*flows: Any, merge: Callable[[list[Any]], Any] | None = None) -> Any:
 @overload
 def validate() -> Flow[object, tuple[()]]: ...
 @overload
-def validate(f1: Flow[I1, A1, E1, S1], /) -> Flow[I1, tuple[A1], tuple[E1, ...], S1]: ...
+def validate(f1: Flow[I, A1, Never, S], /) -> Flow[I, tuple[A1], Never, S]: ...
 @overload
-def validate(f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], /) -> Flow[I1, tuple[A1, A2], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+def validate(f1: Flow[I, A1, E1, S], /) -> Flow[I, tuple[A1], tuple[E1, ...], S]: ...
 @overload
-def validate(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], /
-) -> Flow[I1, tuple[A1, A2], tuple[E1 | E2, ...], S1]: ...
+def validate(f1: Flow[I, A1, Never, S], f2: Flow[I, A2, Never, S], /) -> Flow[I, tuple[A1, A2], Never, S]: ...
 @overload
-def validate(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], /
-) -> Flow[I1, tuple[A1, A2, A3], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+def validate(f1: Flow[I, A1, E1, S], f2: Flow[I, A2, E2, S], /) -> Flow[I, tuple[A1, A2], tuple[E1 | E2, ...], S]: ...
 @overload
 def validate(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], /
-) -> Flow[I1, tuple[A1, A2, A3], tuple[E1 | E2 | E3, ...], S1]: ...
+    f1: Flow[I, A1, Never, S], f2: Flow[I, A2, Never, S], f3: Flow[I, A3, Never, S], /
+) -> Flow[I, tuple[A1, A2, A3], Never, S]: ...
 @overload
 def validate(
-    f1: Flow[I1, A1, Never, S1],
-    f2: Flow[I1, A2, Never, S1],
-    f3: Flow[I1, A3, Never, S1],
-    f4: Flow[I1, A4, Never, S1],
+    f1: Flow[I, A1, E1, S], f2: Flow[I, A2, E2, S], f3: Flow[I, A3, E3, S], /
+) -> Flow[I, tuple[A1, A2, A3], tuple[E1 | E2 | E3, ...], S]: ...
+@overload
+def validate(
+    f1: Flow[I, A1, Never, S], f2: Flow[I, A2, Never, S], f3: Flow[I, A3, Never, S], f4: Flow[I, A4, Never, S], /
+) -> Flow[I, tuple[A1, A2, A3, A4], Never, S]: ...
+@overload
+def validate(
+    f1: Flow[I, A1, E1, S], f2: Flow[I, A2, E2, S], f3: Flow[I, A3, E3, S], f4: Flow[I, A4, E4, S], /
+) -> Flow[I, tuple[A1, A2, A3, A4], tuple[E1 | E2 | E3 | E4, ...], S]: ...
+@overload
+def validate(
+    f1: Flow[I, A1, Never, S],
+    f2: Flow[I, A2, Never, S],
+    f3: Flow[I, A3, Never, S],
+    f4: Flow[I, A4, Never, S],
+    f5: Flow[I, A5, Never, S],
     /,
-) -> Flow[I1, tuple[A1, A2, A3, A4], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+) -> Flow[I, tuple[A1, A2, A3, A4, A5], Never, S]: ...
 @overload
 def validate(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], /
-) -> Flow[I1, tuple[A1, A2, A3, A4], tuple[E1 | E2 | E3 | E4, ...], S1]: ...
-@overload
-def validate(
-    f1: Flow[I1, A1, Never, S1],
-    f2: Flow[I1, A2, Never, S1],
-    f3: Flow[I1, A3, Never, S1],
-    f4: Flow[I1, A4, Never, S1],
-    f5: Flow[I1, A5, Never, S1],
+    f1: Flow[I, A1, E1, S],
+    f2: Flow[I, A2, E2, S],
+    f3: Flow[I, A3, E3, S],
+    f4: Flow[I, A4, E4, S],
+    f5: Flow[I, A5, E5, S],
     /,
-) -> Flow[I1, tuple[A1, A2, A3, A4, A5], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+) -> Flow[I, tuple[A1, A2, A3, A4, A5], tuple[E1 | E2 | E3 | E4 | E5, ...], S]: ...
 @overload
 def validate(
-    f1: Flow[I1, A1, E1, S1],
-    f2: Flow[I1, A2, E2, S1],
-    f3: Flow[I1, A3, E3, S1],
-    f4: Flow[I1, A4, E4, S1],
-    f5: Flow[I1, A5, E5, S1],
+    f1: Flow[I, A1, Never, S],
+    f2: Flow[I, A2, Never, S],
+    f3: Flow[I, A3, Never, S],
+    f4: Flow[I, A4, Never, S],
+    f5: Flow[I, A5, Never, S],
+    f6: Flow[I, A6, Never, S],
     /,
-) -> Flow[I1, tuple[A1, A2, A3, A4, A5], tuple[E1 | E2 | E3 | E4 | E5, ...], S1]: ...
+) -> Flow[I, tuple[A1, A2, A3, A4, A5, A6], Never, S]: ...
 @overload
 def validate(
-    f1: Flow[I1, A1, Never, S1],
-    f2: Flow[I1, A2, Never, S1],
-    f3: Flow[I1, A3, Never, S1],
-    f4: Flow[I1, A4, Never, S1],
-    f5: Flow[I1, A5, Never, S1],
-    f6: Flow[I1, A6, Never, S1],
+    f1: Flow[I, A1, E1, S],
+    f2: Flow[I, A2, E2, S],
+    f3: Flow[I, A3, E3, S],
+    f4: Flow[I, A4, E4, S],
+    f5: Flow[I, A5, E5, S],
+    f6: Flow[I, A6, E6, S],
     /,
-) -> Flow[I1, tuple[A1, A2, A3, A4, A5, A6], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+) -> Flow[I, tuple[A1, A2, A3, A4, A5, A6], tuple[E1 | E2 | E3 | E4 | E5 | E6, ...], S]: ...
 @overload
 def validate(
-    f1: Flow[I1, A1, E1, S1],
-    f2: Flow[I1, A2, E2, S1],
-    f3: Flow[I1, A3, E3, S1],
-    f4: Flow[I1, A4, E4, S1],
-    f5: Flow[I1, A5, E5, S1],
-    f6: Flow[I1, A6, E6, S1],
+    f1: Flow[I, A, E, S],
+    f2: Flow[I, A, E, S],
+    f3: Flow[I, A, E, S],
+    f4: Flow[I, A, E, S],
+    f5: Flow[I, A, E, S],
+    f6: Flow[I, A, E, S],
+    f7: Flow[I, A, E, S],
     /,
-) -> Flow[I1, tuple[A1, A2, A3, A4, A5, A6], tuple[E1 | E2 | E3 | E4 | E5 | E6, ...], S1]: ...
-@overload
-def validate(*flows: Flow[I1, A, E1, S1]) -> Flow[I1, tuple[A, ...], tuple[E1, ...], S1]: ...
+    *flows: Flow[I, A, E, S],
+) -> Flow[I, tuple[A, ...], tuple[E, ...], S]: ...
 def validate(*flows: Any) -> Any:
     """Run the flows concurrently, all to their end, and fail with the tuple of every error, in branch order.
 
@@ -260,86 +271,52 @@ def validate(*flows: Any) -> Any:
 @overload
 def settle() -> Flow[object, tuple[()]]: ...
 @overload
-def settle(f1: Flow[I1, A1, E1, S1], /) -> Flow[I1, tuple[Result[A1, E1]], Never, S1]: ...
+def settle(f1: Flow[I, A1, E1, S], /) -> Flow[I, tuple[Result[A1, E1]], Never, S]: ...
 @overload
 def settle(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], /
-) -> Flow[I1, tuple[Result[A1, Never], Result[A2, Never]], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+    f1: Flow[I, A1, E1, S], f2: Flow[I, A2, E2, S], /
+) -> Flow[I, tuple[Result[A1, E1], Result[A2, E2]], Never, S]: ...
 @overload
 def settle(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], /
-) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2]], Never, S1]: ...
+    f1: Flow[I, A1, E1, S], f2: Flow[I, A2, E2, S], f3: Flow[I, A3, E3, S], /
+) -> Flow[I, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3]], Never, S]: ...
 @overload
 def settle(
-    f1: Flow[I1, A1, Never, S1], f2: Flow[I1, A2, Never, S1], f3: Flow[I1, A3, Never, S1], /
-) -> Flow[I1, tuple[Result[A1, Never], Result[A2, Never], Result[A3, Never]], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+    f1: Flow[I, A1, E1, S], f2: Flow[I, A2, E2, S], f3: Flow[I, A3, E3, S], f4: Flow[I, A4, E4, S], /
+) -> Flow[I, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4]], Never, S]: ...
 @overload
 def settle(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], /
-) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3]], Never, S1]: ...
-@overload
-def settle(
-    f1: Flow[I1, A1, Never, S1],
-    f2: Flow[I1, A2, Never, S1],
-    f3: Flow[I1, A3, Never, S1],
-    f4: Flow[I1, A4, Never, S1],
+    f1: Flow[I, A1, E1, S],
+    f2: Flow[I, A2, E2, S],
+    f3: Flow[I, A3, E3, S],
+    f4: Flow[I, A4, E4, S],
+    f5: Flow[I, A5, E5, S],
     /,
-) -> Flow[I1, tuple[Result[A1, Never], Result[A2, Never], Result[A3, Never], Result[A4, Never]], Never, S1]: ...  # type: ignore[overload-overlap, unused-ignore]
+) -> Flow[I, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4], Result[A5, E5]], Never, S]: ...
 @overload
 def settle(
-    f1: Flow[I1, A1, E1, S1], f2: Flow[I1, A2, E2, S1], f3: Flow[I1, A3, E3, S1], f4: Flow[I1, A4, E4, S1], /
-) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4]], Never, S1]: ...
-@overload
-def settle(
-    f1: Flow[I1, A1, Never, S1],
-    f2: Flow[I1, A2, Never, S1],
-    f3: Flow[I1, A3, Never, S1],
-    f4: Flow[I1, A4, Never, S1],
-    f5: Flow[I1, A5, Never, S1],
+    f1: Flow[I, A1, E1, S],
+    f2: Flow[I, A2, E2, S],
+    f3: Flow[I, A3, E3, S],
+    f4: Flow[I, A4, E4, S],
+    f5: Flow[I, A5, E5, S],
+    f6: Flow[I, A6, E6, S],
     /,
 ) -> Flow[
-    I1, tuple[Result[A1, Never], Result[A2, Never], Result[A3, Never], Result[A4, Never], Result[A5, Never]], Never, S1
-]: ...  # type: ignore[overload-overlap, unused-ignore]
-@overload
-def settle(
-    f1: Flow[I1, A1, E1, S1],
-    f2: Flow[I1, A2, E2, S1],
-    f3: Flow[I1, A3, E3, S1],
-    f4: Flow[I1, A4, E4, S1],
-    f5: Flow[I1, A5, E5, S1],
-    /,
-) -> Flow[I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4], Result[A5, E5]], Never, S1]: ...
-@overload
-def settle(
-    f1: Flow[I1, A1, Never, S1],
-    f2: Flow[I1, A2, Never, S1],
-    f3: Flow[I1, A3, Never, S1],
-    f4: Flow[I1, A4, Never, S1],
-    f5: Flow[I1, A5, Never, S1],
-    f6: Flow[I1, A6, Never, S1],
-    /,
-) -> Flow[
-    I1,
-    tuple[
-        Result[A1, Never], Result[A2, Never], Result[A3, Never], Result[A4, Never], Result[A5, Never], Result[A6, Never]
-    ],
-    Never,
-    S1,
-]: ...  # type: ignore[overload-overlap, unused-ignore]
-@overload
-def settle(
-    f1: Flow[I1, A1, E1, S1],
-    f2: Flow[I1, A2, E2, S1],
-    f3: Flow[I1, A3, E3, S1],
-    f4: Flow[I1, A4, E4, S1],
-    f5: Flow[I1, A5, E5, S1],
-    f6: Flow[I1, A6, E6, S1],
-    /,
-) -> Flow[
-    I1, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4], Result[A5, E5], Result[A6, E6]], Never, S1
+    I, tuple[Result[A1, E1], Result[A2, E2], Result[A3, E3], Result[A4, E4], Result[A5, E5], Result[A6, E6]], Never, S
 ]: ...
 @overload
-def settle(*flows: Flow[I1, A, E1, S1]) -> Flow[I1, tuple[Result[A, E1], ...], Never, S1]: ...
+def settle(
+    f1: Flow[I, A, E, S],
+    f2: Flow[I, A, E, S],
+    f3: Flow[I, A, E, S],
+    f4: Flow[I, A, E, S],
+    f5: Flow[I, A, E, S],
+    f6: Flow[I, A, E, S],
+    f7: Flow[I, A, E, S],
+    /,
+    *flows: Flow[I, A, E, S],
+) -> Flow[I, tuple[Result[A, E], ...], Never, S]: ...
 def settle(*flows: Any) -> Any:
     """Run the flows concurrently, all to their end, and give their results; never fails.
 
@@ -354,7 +331,7 @@ def settle(*flows: Any) -> Any:
     return _par(flows, "settle", Join("settle"))
 
 
-def quorum(k: int, *flows: Flow[I1, A, E1, S1]) -> Flow[I1, tuple[A, ...], tuple[E1, ...], S1]:
+def quorum(k: int, *flows: Flow[I, A, E, S]) -> Flow[I, tuple[A, ...], tuple[E, ...], S]:
     """Give the values of the first ``k`` flows to succeed, as they complete; the rest are cancelled.
 
     The winners' state changes are kept. When ``k`` can no longer be reached the flow fails with the errors so far,
@@ -402,9 +379,15 @@ class _MapOver:
         return self.flow.map(f)
 
 
+@overload
 def apply(
-    function: Flow[None, Callable[[A], B], E1, S1], argument: Flow[None, A, E2, S1]
-) -> Flow[object, B, E1 | E2, S1]:
+    function: Flow[None, Callable[[A], B], Never, S], argument: Flow[None, A, E2, S]
+) -> Flow[object, B, E2, S]: ...
+@overload
+def apply(
+    function: Flow[None, Callable[[A], B], E1, S], argument: Flow[None, A, E2, S]
+) -> Flow[object, B, E1 | E2, S]: ...
+def apply(function: Any, argument: Any) -> Any:
     """Run ``function``, then ``argument``, and apply the one's value to the other's: sequential, agrees with ``bind``.
 
     Laws: identity ``apply(pure(identity), m) = m``; homomorphism ``apply(pure(f), pure(a)) = pure(f(a))``;
@@ -419,7 +402,7 @@ def apply(
     """
     flow_node(function, "apply")
     flow_node(argument, "apply")
-    return function.bind(_MapOver(argument))  # type: ignore[return-value, unused-ignore]  # pyright: ignore
+    return function.bind(_MapOver(argument))
 
 
 class _Spread:
@@ -435,9 +418,11 @@ class _Spread:
         return self.f(*values)
 
 
-def zip_with(
-    f: Callable[[A, B], C], first: Flow[I1, A, E1, S1], second: Flow[I1, B, E2, S1]
-) -> Flow[I1, C, E1 | E2, S1]:
+@overload
+def zip_with(f: Callable[[A, B], C], first: Flow[I, A, Never, S], second: Flow[I, B, E2, S]) -> Flow[I, C, E2, S]: ...
+@overload
+def zip_with(f: Callable[[A, B], C], first: Flow[I, A, E1, S], second: Flow[I, B, E2, S]) -> Flow[I, C, E1 | E2, S]: ...
+def zip_with(f: Callable[..., Any], first: Any, second: Any) -> Any:
     """Run both concurrently and give ``f`` of their values.
 
     Law: ``zip_with(f, a, b) = gather(a, b).map(lambda ab: f(*ab))``.

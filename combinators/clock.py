@@ -25,7 +25,7 @@ def sleep(seconds: float) -> Flow[Any, Any]:
     """
     if not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
         raise DefinitionError(f"sleep({brief(seconds)}): seconds is a finite number that is not negative")
-    return step(_Sleep(seconds), name="sleep")
+    return step(name="sleep")(_Sleep(seconds))
 
 
 class _Sleep:

@@ -6,14 +6,14 @@ Source: Moggi, *Notions of computation and monads* (1991); ``tail_rec`` is Freem
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Never, Protocol, overload
+from typing import Any, Never, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
-from mce.errors import DefinitionError, brief
+from mce.errors import DefinitionError, LoopLimit, brief
 from mce.flow import Flow, Op, arrow, flow_node, plain_function
 from mce.step import parameters
-from mce.step_types import Step
+from mce.step_types import Step, TakesNone, TakesOne
 from mce.syntax import Again, Arguments, Done, Dynamic, Fail, Fn, Loop, Pure, Then, same
 
 __all__ = [
@@ -33,15 +33,13 @@ __all__ = [
 ]
 
 P = ParamSpec("P")
-In = TypeVar("In", contravariant=True)
-R = TypeVar("R", covariant=True)
 A = TypeVar("A")
-A2 = TypeVar("A2")
 B = TypeVar("B")
 C = TypeVar("C")
 E1 = TypeVar("E1")
 E2 = TypeVar("E2")
 I1 = TypeVar("I1")
+I2 = TypeVar("I2", default=Any)
 S1 = TypeVar("S1")
 S2 = TypeVar("S2")
 
@@ -85,6 +83,8 @@ def identity() -> Flow[A, A]:
 
 
 @overload
+def bind(first: Flow[I1, A, Never, object], f: Callable[[A], Flow[None, B, E2, S2]]) -> Flow[I1, B, E2, S2]: ...
+@overload
 def bind(first: Flow[I1, A, E1, object], f: Callable[[A], Flow[None, B, E2, S2]]) -> Flow[I1, B, E1 | E2, S2]: ...
 @overload
 def bind(first: Flow[I1, A, E1, S1], f: Callable[[A], Flow[None, B, E2, S1]]) -> Flow[I1, B, E1 | E2, S1]: ...
@@ -106,7 +106,11 @@ def bind(first: Any, f: Any) -> Any:
     return Flow(Then(flow_node(first, "bind"), arrow(f, "bind")))
 
 
-def then(first: Flow[I1, A, E1, S1], second: Flow[A, B, E2, S1]) -> Flow[I1, B, E1 | E2, S1]:
+@overload
+def then(first: Flow[I1, A, Never, S1], second: Flow[A, B, E2, S1]) -> Flow[I1, B, E2, S1]: ...
+@overload
+def then(first: Flow[I1, A, E1, S1], second: Flow[A, B, E2, S1]) -> Flow[I1, B, E1 | E2, S1]: ...
+def then(first: Any, second: Any) -> Any:
     """Run ``first``, then ``second`` with its value, as ``first >> second`` does.
 
     Laws: associative, with :func:`identity` as unit on both sides.
@@ -119,7 +123,11 @@ def then(first: Flow[I1, A, E1, S1], second: Flow[A, B, E2, S1]) -> Flow[I1, B, 
     return Flow(Then(flow_node(first, "then"), flow_node(second, "then")))
 
 
-def join(nested: Flow[I1, Flow[None, B, E2, S1], E1, S1]) -> Flow[I1, B, E1 | E2, S1]:
+@overload
+def join(nested: Flow[I1, Flow[None, B, E2, S1], Never, S1]) -> Flow[I1, B, E2, S1]: ...
+@overload
+def join(nested: Flow[I1, Flow[None, B, E2, S1], E1, S1]) -> Flow[I1, B, E1 | E2, S1]: ...
+def join(nested: Any) -> Any:
     """Run ``nested`` and then the closed flow that is its value.
 
     Laws: ``join(pure(m)) = m``; ``join(m.map(pure)) = m``; ``join(join(m)) = join(m.map(join))``.
@@ -132,9 +140,15 @@ def join(nested: Flow[I1, Flow[None, B, E2, S1], E1, S1]) -> Flow[I1, B, E1 | E2
     return Flow(Then(flow_node(nested, "join"), Dynamic(same, "join")))
 
 
+@overload
+def compose(
+    f: Callable[[A], Flow[None, B, Never, S1]], g: Callable[[B], Flow[None, C, E2, S1]]
+) -> Flow[A, C, E2, S1]: ...
+@overload
 def compose(
     f: Callable[[A], Flow[None, B, E1, S1]], g: Callable[[B], Flow[None, C, E2, S1]]
-) -> Flow[A, C, E1 | E2, S1]:
+) -> Flow[A, C, E1 | E2, S1]: ...
+def compose(f: Any, g: Any) -> Any:
     """Compose two Kleisli arrows, functions that give a flow or flows that take an input, from left to right.
 
     Laws: associative; ``compose(pure, f) = f``; ``compose(f, pure) = f``.
@@ -177,33 +191,27 @@ class _DirectCall:
         return _DirectCall(getattr(found, "__wrapped__", found), accepts)
 
 
-class _One(Protocol[In, P, R]):  # pyright: ignore[reportInvalidTypeVarUse]
-    @overload
-    def __call__(self, arg: In, /) -> R: ...
-    @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
-
-
 @overload
-def do(fn: Callable[[], Generator[Op[E1, S1], Any, A]], /) -> Step[[], object, A, E1, S1]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+def do(fn: TakesOne[Generator[Op[E1, S1], Any, A], P, I2], /) -> Step[P, I2, A, E1, S1]: ...
 @overload
-def do(fn: _One[I1, P, Generator[Op[E1, S1], Any, A]], /) -> Step[P, I1, A, E1, S1]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+def do(fn: TakesNone[Generator[Op[E1, S1], Any, A], P], /) -> Step[P, object, A, E1, S1]: ...
 @overload
-def do(fn: Callable[P, Generator[Op[E1, S1], Any, A]], /) -> Step[P, Never, A, E1, S1]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+def do(fn: Callable[P, Generator[Op[E1, S1], Any, A]], /) -> Step[P, Never, A, E1, S1]: ...
 @overload
-def do(fn: Callable[[], Coroutine[Any, Any, A]], /) -> Step[[], object, A, Any, Any]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+def do(fn: TakesOne[Coroutine[Any, Any, A], P, I2], /) -> Step[P, I2, A, object, object]: ...
 @overload
-def do(fn: _One[I1, P, Coroutine[Any, Any, A]], /) -> Step[P, I1, A, Any, Any]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+def do(fn: TakesNone[Coroutine[Any, Any, A], P], /) -> Step[P, object, A, object, object]: ...
 @overload
-def do(fn: Callable[P, Coroutine[Any, Any, A]], /) -> Step[P, Never, A, Any, Any]: ...  # type: ignore[overload-overlap, overload-cannot-match, unused-ignore]  # pyright: ignore
+def do(fn: Callable[P, Coroutine[Any, Any, A]], /) -> Step[P, Never, A, object, object]: ...
 def do(fn: Any, /) -> Any:
     """Make a flow of a block in direct style: ``await flow`` in an ``async def``, ``yield from flow`` in a generator.
 
     Each is a ``bind``: it gives the flow's value, and a failure is raised there, the error itself if it is an
     exception, the cause of a defect, else ``Failed(error)``. One that leaves the block is the same failure again.
     ``async with``, cancel scopes and every other ``await`` work as in any coroutine. On a retry the block runs from
-    its start. The generator form keeps the error's type, the ``async def`` cannot. As a step, the block chains if it
-    has one required parameter, and is called with its arguments otherwise.
+    its start. The generator form keeps the types of error and state; an ``async def`` cannot, its error is an
+    ``object``. As a step, the block chains if it has one required parameter, and is called with its arguments
+    otherwise.
 
     >>> @do
     ... async def twice(n: int) -> int:
@@ -232,7 +240,13 @@ def do(fn: Any, /) -> Any:
 # -- loops ------------------------------------------------------------------------------------------------------------
 
 
-def iterate(body: Flow[A, A, E1, S1], until: Callable[[A], bool], *, at_most: int | None = None) -> Flow[A, A, E1, S1]:
+@overload
+def iterate(body: Flow[A, A, E1, S1], until: Callable[[A], bool], *, at_most: None = None) -> Flow[A, A, E1, S1]: ...
+@overload
+def iterate(
+    body: Flow[A, A, E1, S1], until: Callable[[A], bool], *, at_most: int | None
+) -> Flow[A, A, E1 | LoopLimit, S1]: ...
+def iterate(body: Any, until: Callable[[Any], bool], *, at_most: int | None = None) -> Any:
     """Run ``body`` on its own value, at least once, until ``until(value)``; memory does not grow with the turns.
 
     With ``at_most`` the flow fails with :class:`mce.LoopLimit` when that many turns were not enough.
@@ -247,7 +261,11 @@ def iterate(body: Flow[A, A, E1, S1], until: Callable[[A], bool], *, at_most: in
     return Flow(Loop(flow_node(body, "iterate"), _turns(at_most, "iterate"), plain_function(until, "until")))
 
 
-def tail_rec(body: Flow[A, Again | Done, E1, S1], *, at_most: int | None = None) -> Flow[A, Any, E1, S1]:
+@overload
+def tail_rec(body: Flow[A, Again | Done, E1, S1], *, at_most: None = None) -> Flow[A, Any, E1, S1]: ...
+@overload
+def tail_rec(body: Flow[A, Again | Done, E1, S1], *, at_most: int | None) -> Flow[A, Any, E1 | LoopLimit, S1]: ...
+def tail_rec(body: Any, *, at_most: int | None = None) -> Any:
     """Run ``body`` until it gives ``Done(result)``; ``Again(value)`` is another turn (``tailRecM``), stack safe.
 
     Law: equals the recursion ``body.bind(lambda r: pure(r.value) if done else tail_rec(body)(r.value))``.
@@ -261,9 +279,15 @@ def tail_rec(body: Flow[A, Again | Done, E1, S1], *, at_most: int | None = None)
     return Flow(Loop(flow_node(body, "tail_rec"), _turns(at_most, "tail_rec"), None, "tail_rec"))
 
 
+@overload
 def forever_until(
-    body: Flow[None, A, E1, S1], until: Callable[[A], bool], *, at_most: int | None = None
-) -> Flow[object, A, E1, S1]:
+    body: Flow[None, A, E1, S1], until: Callable[[A], bool], *, at_most: None = None
+) -> Flow[object, A, E1, S1]: ...
+@overload
+def forever_until(
+    body: Flow[None, A, E1, S1], until: Callable[[A], bool], *, at_most: int | None
+) -> Flow[object, A, E1 | LoopLimit, S1]: ...
+def forever_until(body: Any, until: Callable[[Any], bool], *, at_most: int | None = None) -> Any:
     """Run the closed flow ``body`` again and again until ``until(value)``, and give that value.
 
     Law: ``forever_until(m, lambda _: True) = m``.

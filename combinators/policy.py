@@ -1,14 +1,22 @@
-"""Policies: how often, how long."""
+"""Policies: how often, how long, how many at once, at what cost.
+
+``retry`` and ``timeout`` are here; the others have a module each and are named here as well.
+"""
 
 from __future__ import annotations
 
 from typing_extensions import TypeVar
 
+from mce.combinators.batch import batched
+from mce.combinators.breaker import circuit_breaker
+from mce.combinators.budget import budget
+from mce.combinators.cache import cached
+from mce.combinators.limits import limit, rate_limit
 from mce.errors import TimedOut
 from mce.flow import Flow, flow_node
 from mce.schedule import Schedule
 
-__all__ = ["retry", "timeout"]
+__all__ = ["batched", "budget", "cached", "circuit_breaker", "limit", "rate_limit", "retry", "timeout"]
 
 A = TypeVar("A")
 E1 = TypeVar("E1")
@@ -20,7 +28,7 @@ def retry(
     flow: Flow[I1, A, E1, S1],
     schedule: Schedule,
     *,
-    on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
+    on: type[object] | tuple[type[object], ...] | None = None,
 ) -> Flow[I1, A, E1, S1]:
     """Run ``flow`` again after a failure; the first attempt does not count. See :meth:`mce.Flow.retry`.
 

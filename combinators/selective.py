@@ -6,23 +6,30 @@ Source: Mokhov, Lukyanov, Marlow and Dimino, *Selective applicative functors* (2
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Never, overload
 
 from typing_extensions import TypeVar
 
+from mce.combinators.speculation import speculate
 from mce.errors import DefinitionError, brief
 from mce.flow import Flow, flow_node, plain_function
+from mce.step_types import KeepUnions
 from mce.syntax import Choice, Pure
 
-__all__ = ["branch", "switch", "unless", "when"]
+__all__ = ["branch", "speculate", "switch", "unless", "when"]
 
 A1 = TypeVar("A1")
 A2 = TypeVar("A2")
 E1 = TypeVar("E1")
 E2 = TypeVar("E2")
 I1 = TypeVar("I1")
+I2 = TypeVar("I2", default=object)
 K = TypeVar("K")
 S1 = TypeVar("S1")
+
+# The first overload of ``branch`` is for pyright, which makes the union of two errors that are ``Never`` unknown. Those
+# that take closed flows are for mypy, which finds the input in the flows before it looks at the function, and in closed
+# flows finds ``object``. The default of their ``I2`` is for a lambda; pyright wants such a variable to come last.
 
 
 class _Truth:
@@ -38,9 +45,19 @@ class _Truth:
         return bool(self.f(value))
 
 
+@overload
+def branch(
+    predicate: Callable[[I1], bool], if_true: Flow[I1, A1, Never, S1], if_false: Flow[I1, A2, E2, S1]
+) -> Flow[I1, A1 | A2, E2, S1]: ...
+@overload
 def branch(
     predicate: Callable[[I1], bool], if_true: Flow[I1, A1, E1, S1], if_false: Flow[I1, A2, E2, S1]
-) -> Flow[I1, A1 | A2, E1 | E2, S1]:
+) -> Flow[I1, A1 | A2, E1 | E2, S1]: ...
+@overload
+def branch(  # pyright: ignore[reportGeneralTypeIssues]
+    predicate: Callable[[I2], bool], if_true: Flow[object, A1, E1, S1], if_false: Flow[object, A2, E2, S1]
+) -> Flow[I2, A1 | A2, E1 | E2, S1]: ...
+def branch(predicate: Callable[[Any], bool], if_true: Any, if_false: Any) -> Any:
     """Run ``if_true`` or ``if_false``, by ``predicate`` of the input, on the same input; both are visible.
 
     Laws: ``branch(lambda _: True, m, n) = m``; ``branch(p, m, n) = branch(not p, n, m)``;
@@ -57,11 +74,19 @@ def branch(
     return Flow(Choice(_Truth(plain_function(predicate, "branch")), cases, None, "branch"))
 
 
+@overload
 def switch(
     selector: Callable[[I1], K],
-    cases: Mapping[K, Flow[I1, A1, E1, S1]],
+    cases: Mapping[K, Flow[I1, A1, E1, S1]] | KeepUnions,
     default: Flow[I1, A1, E1, S1] | None = None,
-) -> Flow[I1, A1, E1, S1]:
+) -> Flow[I1, A1, E1, S1]: ...
+@overload
+def switch(  # pyright: ignore[reportGeneralTypeIssues]
+    selector: Callable[[I2], K],
+    cases: Mapping[K, Flow[object, A1, E1, S1]] | KeepUnions,
+    default: Flow[object, A1, E1, S1] | None = None,
+) -> Flow[I2, A1, E1, S1]: ...
+def switch(selector: Callable[[Any], Any], cases: Any, default: Any = None) -> Any:
     """Run the case whose key equals ``selector`` of the input, on the same input; every case is visible.
 
     Without a matching case and without ``default`` the flow fails with a defect that names the key.
@@ -84,7 +109,13 @@ def switch(
     return Flow(Choice(plain_function(selector, "switch"), nodes, other, "switch"))
 
 
-def when(predicate: Callable[[I1], bool], body: Flow[I1, A1, E1, S1]) -> Flow[I1, A1 | None, E1, S1]:
+@overload
+def when(predicate: Callable[[I1], bool], body: Flow[I1, A1, E1, S1]) -> Flow[I1, A1 | None, E1, S1]: ...
+@overload
+def when(  # pyright: ignore[reportGeneralTypeIssues]
+    predicate: Callable[[I2], bool], body: Flow[object, A1, E1, S1]
+) -> Flow[I2, A1 | None, E1, S1]: ...
+def when(predicate: Callable[[Any], bool], body: Any) -> Any:
     """Run ``body`` if ``predicate`` of the input holds, else give ``None``.
 
     Law: ``when(p, m) = branch(p, m, pure(None))``.
@@ -99,7 +130,13 @@ def when(predicate: Callable[[I1], bool], body: Flow[I1, A1, E1, S1]) -> Flow[I1
     return Flow(Choice(_Truth(plain_function(predicate, "when")), cases, None, "when"))
 
 
-def unless(predicate: Callable[[I1], bool], body: Flow[I1, A1, E1, S1]) -> Flow[I1, A1 | None, E1, S1]:
+@overload
+def unless(predicate: Callable[[I1], bool], body: Flow[I1, A1, E1, S1]) -> Flow[I1, A1 | None, E1, S1]: ...
+@overload
+def unless(  # pyright: ignore[reportGeneralTypeIssues]
+    predicate: Callable[[I2], bool], body: Flow[object, A1, E1, S1]
+) -> Flow[I2, A1 | None, E1, S1]: ...
+def unless(predicate: Callable[[Any], bool], body: Any) -> Any:
     """Run ``body`` unless ``predicate`` of the input holds; then give ``None``.
 
     Law: ``unless(p, m) = when(lambda i: not p(i), m)``.

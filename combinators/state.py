@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Never, overload
 
 from typing_extensions import TypeVar
 
@@ -18,6 +18,7 @@ A = TypeVar("A")
 E1 = TypeVar("E1")
 I1 = TypeVar("I1")
 S1 = TypeVar("S1")
+S2 = TypeVar("S2")
 
 
 def _read(state: Any) -> tuple[Any, Any]:
@@ -30,7 +31,7 @@ _GET: Flow[object, Any, Any, Any] = Flow(StateOp(_read, "get"))
 def get() -> Flow[object, Any]:
     """Give the state.
 
-    Laws: ``get() >> put_it = get()``, where ``put_it`` puts its input; 
+    Laws: ``get() >> put_it = get()``, where ``put_it`` puts its input;
     ``get().bind(lambda s: get().map(lambda t: (s, t))) = get().map(lambda s: (s, s))``.
 
     >>> get().run_sync(state=3)
@@ -49,7 +50,7 @@ class _Put:
         return None, self.state
 
 
-def put(state: S1) -> Flow[object, None, Any, S1]:
+def put(state: S1) -> Flow[object, None, Never, S1]:
     """Replace the state by another of its class; a state of another class is a defect.
 
     Laws: ``put(s) >> get() = put(s).as_(s)``; ``put(s) >> put(t) = put(t)``, but that fields written by either count
@@ -73,7 +74,7 @@ class _Modify:
         return None, self.f(state)
 
 
-def modify(f: Callable[[S1], S1]) -> Flow[object, None, Any, S1]:
+def modify(f: Callable[[S1], S1]) -> Flow[object, None, Never, S1]:
     """Replace the state by ``f`` of it; what ``f`` raises is a defect.
 
     Laws: ``modify(identity) = pure(None)``; ``modify(f) >> modify(g) = modify(lambda s: g(f(s)))``.
@@ -86,7 +87,11 @@ def modify(f: Callable[[S1], S1]) -> Flow[object, None, Any, S1]:
     return Flow(StateOp(_Modify(plain_function(f, "modify")), "modify"))
 
 
-def focus(lens: Lens | str, body: Flow[I1, A, E1, Any]) -> Flow[I1, A, E1, Any]:
+@overload
+def focus(lens: Lens[S1, S2], body: Flow[I1, A, E1, S2]) -> Flow[I1, A, E1, S1]: ...
+@overload
+def focus(lens: str, body: Flow[I1, A, E1, Any]) -> Flow[I1, A, E1, Any]: ...
+def focus(lens: Any, body: Any) -> Any:
     """Run ``body`` on the part of the state that ``lens`` names; a string names a field, ``"a.b"`` one within one.
 
     What ``body`` changes is a change of that part: where branches meet, the field's reducer applies. A failure keeps

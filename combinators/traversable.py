@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Never
 
 from returns.result import Failure, Result, Success
 from typing_extensions import TypeVar
 
 from mce.errors import DefinitionError, brief
 from mce.flow import Flow, flow_node
+from mce.step_types import KeepUnions
 from mce.syntax import Choice, Each, Fn, Join, Loop, Node, Par, Then, same
 
 __all__ = ["as_completed", "each", "filter_each", "fold", "partition", "scan", "sequence", "traverse", "tree_reduce"]
@@ -47,7 +48,7 @@ def each(
 traverse = each
 
 
-def sequence(flows: Iterable[Flow[I1, A, E1, S1]]) -> Flow[I1, tuple[A, ...], E1, S1]:
+def sequence(flows: Iterable[Flow[I1, A, E1, S1]] | KeepUnions) -> Flow[I1, tuple[A, ...], E1, S1]:
     """Run many flows concurrently, as ``gather(*flows)`` does.
 
     Law: ``sequence([]) = pure(())``.
@@ -77,7 +78,7 @@ def as_completed(*flows: Flow[I1, A, E1, S1]) -> Flow[I1, tuple[A, ...], E1, S1]
 
 def partition(
     body: Flow[A, B, E1, S1], limit: int | None = None
-) -> Flow[Iterable[A], tuple[tuple[B, ...], tuple[E1, ...]]]:
+) -> Flow[Iterable[A], tuple[tuple[B, ...], tuple[E1, ...]], Never, S1]:
     """Run ``body`` for every element, all to their end, and give the values and, apart from them, the errors.
 
     Never fails; a defect is among the errors as a :class:`mce.Defect`. Both tuples are in the order of the elements.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Generic, NoReturn, Protocol
+from collections.abc import Callable, Coroutine, Hashable, Iterator
+from typing import Any, Generic, NoReturn, Protocol, cast
 
+from returns.result import Result
 from typing_extensions import TypeVar
 
-from mce.errors import UsageError
+from mce.errors import DefinitionError, UsageError, brief
 
-__all__ = ["Context", "Host"]
+__all__ = ["Branch", "Context", "Host", "branch_of"]
 
 S = TypeVar("S", default=Any)
+T = TypeVar("T")
 
 
 class Host(Protocol):
@@ -25,9 +28,42 @@ class Host(Protocol):
     def path(self) -> str: ...
     def attempt(self) -> int: ...
     def idempotency_key(self) -> str: ...
+    def spend(self, cost: float) -> None: ...
     async def sleep(self, seconds: float) -> None: ...
     @property
     def deps(self) -> Any: ...
+
+
+class Branch(Host, Protocol):
+    """What the internal steps of combinators ask of the engine besides: what is beyond one step.
+
+    Branches compare by identity. Everything here is for the task of the run, not for a worker thread.
+    """
+
+    @property
+    def backend(self) -> Any:
+        """The :class:`mce.Backend` of the run: its clock, and how it calls functions."""
+        ...
+
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Give what all branches of the run share under ``key``, made at the first time."""
+        ...
+
+    def lineage(self) -> Iterator[Branch]:
+        """Give this branch, the one that it was forked from, and so on."""
+        ...
+
+    def visits(self) -> list[Any]:
+        """Give what this branch has begun and not ended, innermost last; brackets put it there and take it off."""
+        ...
+
+    def ending(self) -> Result[Any, Any] | None:
+        """Say, in a release, how the use ended; ``None`` when it was cancelled."""
+        ...
+
+    def spawn(self, main: Callable[[], Coroutine[Any, Any, None]]) -> object:
+        """Run ``main`` in a task of its own, which whoever asked keeps and waits for; ``main`` raises nothing."""
+        ...
 
 
 class Context(Generic[S]):
@@ -80,6 +116,16 @@ class Context(Generic[S]):
         """Which attempt of the innermost ``retry`` this is; the first is 1."""
         return (self._host or self._ended()).attempt()
 
+    def spend(self, cost: float) -> None:
+        """Count ``cost``, in a unit of one's own, in every ``budget`` around; without one nothing happens.
+
+        Say it before what costs: where a budget does not allow it, the step is stopped here, as by a cancellation, and
+        the flow under that budget fails with :class:`mce.BudgetExceeded`.
+        """
+        if not isinstance(cost, int | float) or not 0 <= cost < float("inf"):
+            raise DefinitionError(f"ctx.spend({brief(cost)}): a cost is a finite number that is not negative")
+        (self._host or self._ended()).spend(cost)
+
     async def sleep(self, seconds: float) -> None:
         """Wait ``seconds`` on the backend's clock."""
         await (self._host or self._ended()).sleep(seconds)
@@ -106,6 +152,11 @@ class Context(Generic[S]):
 
     def __repr__(self) -> str:
         return f"<Context of {self._name} {'ended' if self._host is None else 'at ' + self._host.path()}>"
+
+
+def branch_of(ctx: Context[Any]) -> Branch:
+    """Give the branch of the run that is calling the step; for the combinators' own steps."""
+    return cast(Branch, ctx._host or ctx._ended())
 
 
 class _StepLogger(logging.LoggerAdapter[logging.Logger]):

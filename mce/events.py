@@ -14,6 +14,7 @@ __all__ = [
     "Emitted",
     "Event",
     "Listener",
+    "Progress",
     "StateChanged",
     "StepFailed",
     "StepFinished",
@@ -86,6 +87,18 @@ class Emitted:
     attempt: int
     time: float
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A value to ``ctx.emit`` for work that takes long: ``done`` of ``total`` steps of ``what``.
+
+    Whoever watches the run may show it as a bar, as ``mce run`` does.
+    """
+
+    what: str
+    done: int
+    total: int
 
 
 Event: TypeAlias = StepStarted | StepFinished | StepFailed | StepRetried | StateChanged | Emitted

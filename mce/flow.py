@@ -35,7 +35,8 @@ E3 = TypeVar("E3")
 I2 = TypeVar("I2")
 S2 = TypeVar("S2")
 S3 = TypeVar("S3")
-X = TypeVar("X", bound=BaseException)
+X = TypeVar("X")
+X2 = TypeVar("X2")
 
 
 class _NoInput:
@@ -98,13 +99,20 @@ class Flow(Generic[I, A, E, S]):
 
     # -- composing ------------------------------------------------------------------------------------------------
 
-    def __rshift__(self: Flow[I2, A2, E2, S2], other: Flow[A2, B, E3, S2]) -> Flow[I2, B, E2 | E3, S2]:
+    # Checkers bind ``self`` before they see the other flow. So where two flows meet, the first overload is for a flow
+    # that asks nothing of the state, and takes the state from the other one.
+
+    @overload
+    def __rshift__(self: Flow[I2, A2, E2, object], other: Flow[A2, B, E3, S3]) -> Flow[I2, B, E2 | E3, S3]: ...
+    @overload
+    def __rshift__(self: Flow[I2, A2, E2, S2], other: Flow[A2, B, E3, S2]) -> Flow[I2, B, E2 | E3, S2]: ...
+    def __rshift__(self, other: Any) -> Any:
         """Run this flow, then ``other`` with its value; constant time."""
         return Flow(Then(self.node, flow_node(other, ">>")))
 
     def __rrshift__(self: Flow[A2, B, E3, S2], left: Flow[I2, A2, E2, S2]) -> Flow[I2, B, E2 | E3, S2]:  # type: ignore[misc]
-        # Python never gets here, since both sides are flows: it is declared for the type checkers, which bind the
-        # state's type on the left of ``>>`` too early and find their way through the mirrored signature.
+        # Python never gets here, since both sides are flows. Type checkers do where the right side asks for more of the
+        # state than the left one, for a subclass: they find its class through this mirrored signature.
         return Flow(Then(flow_node(left, ">>"), self.node))
 
     def __call__(self, value: I, /) -> Flow[object, A, E, S]:
@@ -141,15 +149,25 @@ class Flow(Generic[I, A, E, S]):
     ) -> Flow[I2, A2 | B, E3, S2]: ...
     @overload
     def recover(
-        self: Flow[I2, A2, Never, object], handler: Callable[[X], Flow[None, B, E3, S3]], *, on: type[X]
-    ) -> Flow[I2, A2 | B, E3, S3]: ...
-    @overload
-    def recover(
-        self: Flow[I2, A2, X | E2, object], handler: Callable[[X], Flow[None, B, E3, S3]], *, on: type[X]
+        self: Flow[I2, A2, E2, object],
+        handler: Callable[[X | X2], Flow[None, B, E3, S3]],
+        *,
+        on: tuple[type[X], type[X2]],
     ) -> Flow[I2, A2 | B, E2 | E3, S3]: ...
     @overload
     def recover(
-        self: Flow[I2, A2, X | E2, S2], handler: Callable[[X], Flow[None, B, E3, S2]], *, on: type[X]
+        self: Flow[I2, A2, E2, S2], handler: Callable[[X | X2], Flow[None, B, E3, S2]], *, on: tuple[type[X], type[X2]]
+    ) -> Flow[I2, A2 | B, E2 | E3, S2]: ...
+    @overload
+    def recover(
+        self: Flow[I2, A2, E2, object],
+        handler: Callable[[X], Flow[None, B, E3, S3]],
+        *,
+        on: type[X] | tuple[type[X], ...],
+    ) -> Flow[I2, A2 | B, E2 | E3, S3]: ...
+    @overload
+    def recover(
+        self: Flow[I2, A2, E2, S2], handler: Callable[[X], Flow[None, B, E3, S2]], *, on: type[X] | tuple[type[X], ...]
     ) -> Flow[I2, A2 | B, E2 | E3, S2]: ...
     def recover(self, handler: Any, on: Any = None) -> Any:
         """On a failure continue, in the state at the failure, with the closed flow ``handler`` makes of the error.
@@ -162,7 +180,11 @@ class Flow(Generic[I, A, E, S]):
         """
         return Flow(Recover(self.node, arrow(handler, "recover"), exception_classes(on)))
 
-    def or_else(self: Flow[I2, A2, E2, S2], other: Flow[I2, B, E3, S2]) -> Flow[I2, A2 | B, E3, S2]:
+    @overload
+    def or_else(self: Flow[I2, A2, E2, object], other: Flow[I2, B, E3, S3]) -> Flow[I2, A2 | B, E3, S3]: ...
+    @overload
+    def or_else(self: Flow[I2, A2, E2, S2], other: Flow[I2, B, E3, S2]) -> Flow[I2, A2 | B, E3, S2]: ...
+    def or_else(self, other: Any) -> Any:
         """On an expected failure run ``other`` instead, with the same input, in the state at the failure.
 
         Law: associative. Not a law: ``m.or_else(fail(e))`` is not ``m``, since the error is replaced.
@@ -170,7 +192,7 @@ class Flow(Generic[I, A, E, S]):
         return Flow(Recover(self.node, flow_node(other, "or_else"), None, keeps_input=True))
 
     def retry(
-        self, schedule: Schedule, *, on: type[BaseException] | tuple[type[BaseException], ...] | None = None
+        self, schedule: Schedule, *, on: type[object] | tuple[type[object], ...] | None = None
     ) -> Flow[I, A, E, S]:
         """Run again after a failure, each attempt from the state and input at entry, with the waits of ``schedule``.
 
@@ -190,6 +212,24 @@ class Flow(Generic[I, A, E, S]):
     def named(self, name: str) -> Flow[I, A, E, S]:
         """Make a region called ``name`` of this flow: a part of the paths and a box in the picture."""
         return Flow(Label(self.node, path_label(name)))
+
+    # -- as ``returns.pointfree`` and ``returns.pipeline`` call it --------------------------------------------------
+
+    lash = recover
+
+    def alt(self: Flow[I2, A2, E2, S2], f: Callable[[E2], E3]) -> Flow[I2, A2, E3, S2]:
+        """Apply ``f`` to the error, as :func:`mce.map_error` does."""
+        from mce.combinators.functor import map_error
+
+        return map_error(self, f)
+
+    def apply(
+        self: Flow[None, A2, E2, S2], function: Flow[None, Callable[[A2], B], E3, S2]
+    ) -> Flow[object, B, E2 | E3, S2]:
+        """Apply the value of ``function``, which comes first, to the value, as :func:`mce.apply` does."""
+        from mce.combinators.applicative import apply
+
+        return apply(function, self)
 
     # -- awaiting, inside a do block ------------------------------------------------------------------------------
 
@@ -212,9 +252,17 @@ class Flow(Generic[I, A, E, S]):
     @overload
     async def run(self: Flow[None, A2, E2, None], **options: Unpack[RunOptions]) -> Outcome[A2, E2, None]: ...
     @overload
+    async def run(
+        self: Flow[None, A2, E2, object], *, state: S3, **options: Unpack[RunOptions]
+    ) -> Outcome[A2, E2, S3]: ...
+    @overload
     async def run(self: Flow[None, A2, E2, S2], *, state: S2, **options: Unpack[RunOptions]) -> Outcome[A2, E2, S2]: ...
     @overload
     async def run(self: Flow[I2, A2, E2, None], input: I2, **options: Unpack[RunOptions]) -> Outcome[A2, E2, None]: ...
+    @overload
+    async def run(
+        self: Flow[I2, A2, E2, object], input: I2, *, state: S3, **options: Unpack[RunOptions]
+    ) -> Outcome[A2, E2, S3]: ...
     @overload
     async def run(
         self: Flow[I2, A2, E2, S2], input: I2, *, state: S2, **options: Unpack[RunOptions]
@@ -232,9 +280,17 @@ class Flow(Generic[I, A, E, S]):
     @overload
     def run_sync(self: Flow[None, A2, E2, None], **options: Unpack[RunOptions]) -> Outcome[A2, E2, None]: ...
     @overload
+    def run_sync(
+        self: Flow[None, A2, E2, object], *, state: S3, **options: Unpack[RunOptions]
+    ) -> Outcome[A2, E2, S3]: ...
+    @overload
     def run_sync(self: Flow[None, A2, E2, S2], *, state: S2, **options: Unpack[RunOptions]) -> Outcome[A2, E2, S2]: ...
     @overload
     def run_sync(self: Flow[I2, A2, E2, None], input: I2, **options: Unpack[RunOptions]) -> Outcome[A2, E2, None]: ...
+    @overload
+    def run_sync(
+        self: Flow[I2, A2, E2, object], input: I2, *, state: S3, **options: Unpack[RunOptions]
+    ) -> Outcome[A2, E2, S3]: ...
     @overload
     def run_sync(
         self: Flow[I2, A2, E2, S2], input: I2, *, state: S2, **options: Unpack[RunOptions]
@@ -248,9 +304,15 @@ class Flow(Generic[I, A, E, S]):
     @overload
     def stream(self: Flow[None, A2, E2, None], **options: Unpack[RunOptions]) -> Stream[A2, E2, None]: ...
     @overload
+    def stream(self: Flow[None, A2, E2, object], *, state: S3, **options: Unpack[RunOptions]) -> Stream[A2, E2, S3]: ...
+    @overload
     def stream(self: Flow[None, A2, E2, S2], *, state: S2, **options: Unpack[RunOptions]) -> Stream[A2, E2, S2]: ...
     @overload
     def stream(self: Flow[I2, A2, E2, None], input: I2, **options: Unpack[RunOptions]) -> Stream[A2, E2, None]: ...
+    @overload
+    def stream(
+        self: Flow[I2, A2, E2, object], input: I2, *, state: S3, **options: Unpack[RunOptions]
+    ) -> Stream[A2, E2, S3]: ...
     @overload
     def stream(
         self: Flow[I2, A2, E2, S2], input: I2, *, state: S2, **options: Unpack[RunOptions]
@@ -267,9 +329,15 @@ class Flow(Generic[I, A, E, S]):
     @overload
     def start(self: Flow[None, A2, E2, None], **options: Unpack[RunOptions]) -> Handle[A2, E2, None]: ...
     @overload
+    def start(self: Flow[None, A2, E2, object], *, state: S3, **options: Unpack[RunOptions]) -> Handle[A2, E2, S3]: ...
+    @overload
     def start(self: Flow[None, A2, E2, S2], *, state: S2, **options: Unpack[RunOptions]) -> Handle[A2, E2, S2]: ...
     @overload
     def start(self: Flow[I2, A2, E2, None], input: I2, **options: Unpack[RunOptions]) -> Handle[A2, E2, None]: ...
+    @overload
+    def start(
+        self: Flow[I2, A2, E2, object], input: I2, *, state: S3, **options: Unpack[RunOptions]
+    ) -> Handle[A2, E2, S3]: ...
     @overload
     def start(
         self: Flow[I2, A2, E2, S2], input: I2, *, state: S2, **options: Unpack[RunOptions]

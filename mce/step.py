@@ -8,6 +8,7 @@ from typing import Any, Never
 
 from mce.errors import InvalidStep, brief
 from mce.schedule import Schedule
+from mce.shared import Cache, Limit
 from mce.step_types import Step, StepDecorator
 from mce.syntax import Call, StepSpec
 
@@ -47,6 +48,8 @@ def specify(
     pure: bool = False,
     run_in: Any = None,
     resources: Mapping[str, float] | None = None,
+    cache: bool | Cache | None = None,
+    limit: Limit | None = None,
     validate: bool = False,
     doc: str | None = None,
 ) -> StepSpec:
@@ -61,6 +64,7 @@ def specify(
     takes_context, required, accepts = parameters(fn, label)
     classes = raises if isinstance(raises, tuple) else (raises,)
     _check_options(label, classes, retry, timeout, idempotent, run_in, is_async, takes_context)
+    _check_shared(label, cache, limit)
     return StepSpec(
         name=label,
         takes_context=takes_context,
@@ -74,6 +78,8 @@ def specify(
         pure=pure,
         run_in=run_in,
         resources=resources,
+        cache=Cache() if cache is True else cache or None,
+        limit=limit,
         validate=validate,
         doc=doc or inspect.getdoc(fn) or "",
     )
@@ -147,6 +153,13 @@ def _check_options(
         raise InvalidStep(f"step {label!r}: run_in='process' cannot take a ctx, which lives in this process")
 
 
+def _check_shared(label: str, cache: Any, limit: Any) -> None:
+    if not isinstance(cache, bool | Cache | None):
+        raise InvalidStep(f"step {label!r}: cache= is True or a Cache(...), not {brief(cache, 60)}")
+    if not isinstance(limit, Limit | None):
+        raise InvalidStep(f"step {label!r}: limit= takes a Limit such as Limit('db', 4), not {brief(limit, 60)}")
+
+
 step: StepDecorator[Never] = _StepMaker({})
 """Make a flow of one step from a function, async or plain.
 
@@ -157,8 +170,9 @@ defects.
 
 Options: ``name`` in paths and pictures; ``raises``; ``retry``, a schedule, and ``timeout`` in seconds for each
 attempt; ``idempotent=False`` forbids a second call; ``pure=True`` runs a plain function in line; ``run_in`` sends it
-to a ``thread`` (the default), a ``process`` or runs it ``inline``; ``resources`` for clusters; ``validate`` checks
-what it returns; ``doc``.
+to a ``thread`` (the default), a ``process`` or runs it ``inline``; ``resources`` for clusters; ``cache=True`` or a
+``Cache`` keeps what it gave, as :func:`mce.cached` does; ``limit``, such as ``Limit("db", 4)``, bounds how many of
+these calls are made at once, not counting the waits of ``retry``; ``validate`` checks what it returns; ``doc``.
 
 >>> from mce import step, Success, Failure
 >>> @step

@@ -27,9 +27,10 @@ from mce.context import Context
 from mce.errors import DefinitionError, InvalidStep, TimedOut
 from mce.flow import Flow
 from mce.schedule import Schedule
+from mce.shared import Cache, Limit
 from mce.syntax import Arguments, Call, Dynamic, Given
 
-__all__ = ["Step", "StepDecorator", "StepOptions", "TakesNone", "TakesOne"]
+__all__ = ["KeepUnions", "Step", "StepDecorator", "StepOptions", "TakesNone", "TakesOne"]
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
@@ -42,10 +43,15 @@ I2 = TypeVar("I2", default=Any)  # mypy finds nothing for a parameter that is an
 A2 = TypeVar("A2")
 E2 = TypeVar("E2")
 S2 = TypeVar("S2")
-X = TypeVar("X", covariant=True)
+X = TypeVar("X")
 X1 = TypeVar("X1", bound=BaseException)
 X2 = TypeVar("X2", bound=BaseException)
 X3 = TypeVar("X3", bound=BaseException)
+
+KeepUnions: TypeAlias = "tuple[KeepUnions]"
+"""Stands, without any values, beside the type of a parameter that takes flows in a dict or a list. Of such flows mypy
+makes one type by joining them, for any two steps ``object``; beside a recursive alias it keeps their union.
+"""
 
 
 class Step(Flow[I, A, E, S], Generic[P, I, A, E, S]):
@@ -135,11 +141,13 @@ class StepOptions(TypedDict, total=False):
     pure: bool
     run_in: Literal["thread", "process", "inline"] | None
     resources: Mapping[str, float] | None
+    cache: bool | Cache | None
+    limit: Limit | None
     validate: bool
     doc: str | None
 
 
-class StepDecorator(Protocol[X]):
+class StepDecorator(Protocol[X]):  # pyright: ignore[reportInvalidTypeVarUse]
     """``step`` itself and what ``step(...options...)`` gives; ``X`` are the failures that the options add."""
 
     # a ``Result``

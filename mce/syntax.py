@@ -22,6 +22,7 @@ __all__ = [
     "Again",
     "Arguments",
     "Bracket",
+    "Budget",
     "Call",
     "Choice",
     "Dag",
@@ -40,10 +41,12 @@ __all__ = [
     "Pure",
     "Race",
     "Recover",
+    "Ref",
     "Retry",
     "StateOp",
     "StepSpec",
     "Suspend",
+    "Takes",
     "Then",
     "Timeout",
     "Transact",
@@ -60,7 +63,8 @@ class StepSpec:
     """Everything about a step that engine, graph, checker and backends must know, as data.
 
     ``seconds`` are wall seconds of the backend's clock. ``idempotent`` is ``None`` when nobody said; ``False``
-    keeps ``retry`` from calling the step a second time.
+    keeps ``retry`` from calling the step a second time. ``internal`` steps are parts of a combinator (``limit``,
+    ``cached``, ...): they give no events, count in no budget, and what they did is never to be skipped by a resume.
     """
 
     name: str
@@ -79,6 +83,7 @@ class StepSpec:
     limit: Any = None
     validate: bool = False
     doc: str = ""
+    internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,14 @@ class Arguments:
     def __repr__(self) -> str:
         shown = [brief(a, 40) for a in self.args] + [f"{k}={brief(v, 40)}" for k, v in self.kwargs.items()]
         return f"({', '.join(shown)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a :class:`Timeout` allows besides its ``seconds``; ``None`` is no bound."""
+
+    steps: int | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +125,46 @@ class Join:
     """How concurrent branches meet.
 
     ``mode`` is ``fail_fast`` (the first failure cancels the rest), ``accumulate`` (all run, every error is kept),
-    ``settle`` (all run, a tuple of results) or ``quorum`` (the first ``count`` successes, the rest cancelled).
+    ``settle`` (all run, a tuple of results), ``quorum`` (the first ``count`` successes, the rest cancelled) or
+    ``speculate`` (the first branch says which of the other two is wanted, the other is cancelled).
     ``merge``, if given, makes the state of the branches' states instead of the rules of :mod:`mce.state`.
     ``completed`` gives the values as they complete instead of in branch order.
     """
 
-    mode: Literal["fail_fast", "accumulate", "settle", "quorum"] = "fail_fast"
+    mode: Literal["fail_fast", "accumulate", "settle", "quorum", "speculate"] = "fail_fast"
     merge: Callable[[list[Any]], Any] | None = None
     count: int = 0
     completed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """In what a task of a :class:`Dag` takes: the value of the task ``name``, or without a name the dag's own input."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What a task of a :class:`Dag` is given, and which tasks it waits for besides (``after``).
+
+    ``values`` are constants and :class:`Ref`. The task is given the only one of them, ``None`` if there is none, or
+    their tuple, or :class:`Arguments` of which the last ones go by ``keywords``.
+    """
+
+    values: tuple[Any, ...] = ()
+    form: Literal["one", "tuple", "arguments"] = "one"
+    keywords: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+    def waits_for(self) -> tuple[str, ...]:
+        """Name the tasks that must have ended before this one starts, each once."""
+        taken = (value.name for value in self.values if isinstance(value, Ref) and value.name is not None)
+        return tuple(dict.fromkeys((*taken, *self.after)))
+
+    def takes_input(self) -> bool:
+        """Whether the dag's own input is among the values."""
+        return any(isinstance(value, Ref) and value.name is None for value in self.values)
 
 
 class _Node:
@@ -146,11 +190,14 @@ class _Node:
         return _rebuild, (_flatten(self),)  # type: ignore[arg-type]
 
 
+_SHOWN = 100
+
+
 def _shown(value: object) -> str:
     if isinstance(value, _Node):
         return f"{type(value).__name__}(…)"
-    if isinstance(value, tuple) and any(isinstance(v, _Node) for v in value):
-        return f"<{len(value)} nodes>"
+    if isinstance(value, tuple) and (len(value) > _SHOWN or any(isinstance(v, _Node) for v in value)):
+        return f"<{len(value)} {'nodes' if isinstance(value[0], _Node) else 'items'}>"
     return brief(value, 60)
 
 
@@ -261,11 +308,17 @@ class Loop(_Node):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dag(_Node):
-    """Named ``tasks``, each started as soon as those it takes from (``edges[name]``) are done; gives ``outputs``."""
+    """Named ``tasks``, each started as soon as those that ``takes``, which is parallel to them, names have ended.
+
+    The tasks stand in topological order, as declared where that leaves a choice. The value is that of the one output,
+    the tuple of those of several, or a dict by name, as ``form`` says.
+    """
 
     tasks: tuple[tuple[str, Node], ...]
-    edges: Mapping[str, tuple[str, ...]]
-    outputs: tuple[str, ...] = ()
+    takes: tuple[Takes, ...]
+    outputs: tuple[str, ...]
+    form: Literal["one", "tuple", "dict"] = "one"
+    join: Join = Join()
     name: str = "dag"
 
 
@@ -280,10 +333,11 @@ class Retry(_Node):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Timeout(_Node):
-    """``body``, cancelled after ``seconds`` on the backend's clock."""
+    """``body``, cancelled after ``seconds`` on the backend's clock, or when its ``budget`` is used up."""
 
     body: Node
     seconds: float
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -497,12 +551,12 @@ def _global(module: str, qualname: str) -> Any:
 def _numbered(value: Any, rows: Mapping[int, _Row]) -> Any:
     if isinstance(value, _Node):
         return rows[id(value)]
+    if type(value) is tuple:
+        return tuple(_numbered(v, rows) for v in value) if any(isinstance(v, _Node | tuple) for v in value) else value
     if callable(value) and hasattr(value, "__qualname__"):
         owner = _global(value.__module__, value.__qualname__)
         taken_over = owner is not value and getattr(owner, "__wrapped__", None) is value
         return _Decorated(value.__module__, value.__qualname__) if taken_over else value
-    if type(value) is tuple and any(isinstance(v, _Node | tuple) for v in value):
-        return tuple(_numbered(v, rows) for v in value)
     return value
 
 

@@ -34,11 +34,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from returns.result import Failure, Result, Success
 
-__all__ = ["Identity", "Monad", "Monoid", "ReaderT", "ResultT", "StateT", "Task", "WriterT", "fmap"]
+if TYPE_CHECKING:
+    from mce.flow import Flow
+
+__all__ = ["Identity", "Monad", "Monoid", "ReaderT", "ResultT", "StateT", "Task", "WriterT", "denote", "fmap"]
 
 Computation: TypeAlias = Any
 Arrow: TypeAlias = Callable[[Any], Computation]
@@ -318,3 +321,22 @@ class WriterT(Generic[B]):
 def _applied(base: Monad, arrow: Arrow, argument: Any) -> Computation:
     """Give ``arrow(argument)``, by left identity, but let the base call it: a lazy one does so off our stack."""
     return base.bind(base.pure(argument), arrow)
+
+
+def denote(flow: Flow[Any, Any, Any, Any], *, deps: Any = None) -> Callable[[Any], Callable[[Any], Thunk]]:
+    """Give the reference meaning of ``flow``: an input, to a state, to a task of the result and the final state.
+
+    ``deps`` is what its steps find as ``ctx.deps``. What each node means is in :mod:`mce.denotation`; a ``Suspend``
+    has no meaning without somebody outside and raises :class:`mce.InvalidFlow` when it is reached.
+
+    >>> import asyncio
+    >>> from mce import fail, lift, modify
+    >>> count = modify(lambda n: n + 1)
+    >>> asyncio.run(denote(lift(len))("four")(0)())
+    (<Success: 4>, 0)
+    >>> asyncio.run(denote(count >> fail("no"))(None)(0)())
+    (<Failure: no>, 1)
+    """
+    from mce.denotation import denote
+
+    return denote(flow, deps=deps)

@@ -14,9 +14,9 @@ import sys
 import types
 import warnings
 from collections.abc import Iterable
-from importlib.machinery import BuiltinImporter, ExtensionFileLoader
+from importlib.machinery import ExtensionFileLoader
 
-from .sources import Definition, Kind, Module
+from .sources import BUILT_IN, Definition, Kind, Module
 
 __all__ = ["describe_types", "find_compiled", "inspect_module"]
 
@@ -35,8 +35,10 @@ def find_compiled() -> list[str]:
 def _is_compiled(name: str) -> bool:
     if name not in sys.stdlib_module_names or name in _ACTING or name.startswith(("_test", "_xx", "xx")):
         return False
+    if name in sys.builtin_module_names:
+        return True
     spec = importlib.util.find_spec(name)
-    return spec is not None and (spec.loader is BuiltinImporter or isinstance(spec.loader, ExtensionFileLoader))
+    return spec is not None and isinstance(spec.loader, ExtensionFileLoader)
 
 
 def inspect_module(name: str) -> Module | None:
@@ -49,16 +51,20 @@ def inspect_module(name: str) -> Module | None:
             loaded = importlib.import_module(name)
     except ImportError:
         return None
-    module = Module(name, "built-in", doc=inspect.cleandoc(loaded.__doc__ or ""))
+    module = Module(name, BUILT_IN, doc=inspect.cleandoc(loaded.__doc__ or ""))
     for attribute in dir(loaded):
-        if not attribute.startswith("__"):
-            _describe(module, attribute, getattr(loaded, attribute, None))
+        value = getattr(loaded, attribute, None)
+        name = value.__name__ if isinstance(value, type) else attribute
+        if name != attribute and getattr(loaded, name, None) is value:
+            module.aliases[attribute] = name
+        elif not attribute.startswith("__"):
+            _describe(module, attribute, value)
     return module
 
 
 def describe_types(name: str, kinds: Iterable[type]) -> Module:
     """Describe classes that C code makes without naming them in a module, as the module ``name``."""
-    module = Module(name, "built-in")
+    module = Module(name, BUILT_IN)
     for kind in kinds:
         _describe(module, kind.__name__, kind)
     return module

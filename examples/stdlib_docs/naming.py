@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator
 
 from .documents import Document
 from .vocabulary import ABBREVIATIONS
-from .words import joined, split_words, stem
+from .words import joined, split_words, stem, whole_name
 
 __all__ = ["Naming"]
 
 _OFTEN = 2  # documents that a word is in, to count as one that names are made of
 _SHORTEST = 3
+_COMMON, _LEAST_OF_COMMON = 20, 4  # "append" is a word of prose, not "app" and "end"; "filename" is "file" and "name"
 _LONGEST = 20
+_VERBS = ("is", "get", "set", "has")
 
 
 class Naming:
@@ -23,8 +25,11 @@ class Naming:
         counts: Counter[str] = Counter()
         for document in documents:
             counts.update(set(split_words(document.text)))
-        words = {word for word, count in counts.items() if count >= _OFTEN and len(word) >= _SHORTEST and word.isalpha()}
-        self._words = words | ABBREVIATIONS.keys()
+        self._common = frozenset(word for word, count in counts.items() if count > _COMMON)
+        self._words: dict[str, list[str]] = {}
+        for word, count in counts.items():
+            if count >= _OFTEN and len(word) >= _SHORTEST and word.isalpha():
+                self._words.setdefault(stem(word), []).append(word)
 
     def words(self, document: Document) -> frozenset[str]:
         """Give the stems of the names of ``document``: whole, and of the best one also in parts and written out."""
@@ -32,7 +37,7 @@ class Naming:
         for name in (document.name, *document.also):
             pieces = name.split(".")
             found.update(joined(".".join(pieces[-many:])) for many in range(1, len(pieces) + 1))
-        found.add(f"0{joined(document.name.rpartition('.')[2])}")
+        found.add(whole_name(joined(document.name.rpartition(".")[2])))
         return frozenset(found.union(*self._parts(document.name)) - {""})
 
     def parts(self, document: Document) -> tuple[frozenset[str], ...]:
@@ -48,11 +53,23 @@ class Naming:
         """Part a name written as one word into two or three that are known."""
         if not 5 <= len(word) <= _LONGEST:
             return ()
-        for at in range(len(word) - 2, 1, -1):
+        least = _LEAST_OF_COMMON if word in self._common else 2
+        for at in range(len(word) - least, least - 1, -1):
             first, rest = word[:at], word[at:]
-            if first in self._words:
-                if rest in self._words:
+            if self._is_word(first):
+                if self._is_word(rest):
                     return first, rest
                 if (more := self._split(rest)) and len(more) == 2:
                     return first, *more
-        return ()
+        return () if word in self._common else _split_verb(word)
+
+    def _is_word(self, part: str) -> bool:
+        """Is ``part`` known, or the beginning of a word that differs from it only by its ending?"""
+        known = self._words.get(stem(part), ()) if len(part) >= _SHORTEST else ()
+        return part in ABBREVIATIONS or any(word.startswith(part) for word in known)
+
+
+def _split_verb(word: str) -> tuple[str, ...]:
+    """Part a verb that many names begin with from a rest that is not known: ``isdisjoint``."""
+    verb = next((verb for verb in _VERBS if word.startswith(verb) and len(word) - len(verb) > _SHORTEST), "")
+    return (verb, word.removeprefix(verb)) if verb else ()

@@ -1,6 +1,7 @@
-"""From documents to an answer: which of their passages speak of what was asked, and an answer made of these.
+"""Which passages of which documents speak of what was asked, and whether that is evidence at all.
 
-Extractive: every sentence of an answer stands in a docstring, and is cited.
+A passage is ranked by the words of the question that it, its document's name, signature or parent holds, each by how
+much it tells. Nothing is evidence for a question most of which no document speaks of, whatever words they share.
 """
 
 from __future__ import annotations
@@ -9,107 +10,132 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .documents import Document, likelihood
+from .documents import Document
 from .questions import Term, find_terms
-from .words import stems
+from .vocabulary import content_stems
+from .words import joined, stems
 
-__all__ = ["Answer", "Passage", "Source", "best_passages", "compose_answer"]
+__all__ = ["Passage", "best_passages", "split_passages"]
 
-# How much a match is worth, by where it is.
-_IN_NAME, _IN_SUMMARY, _IN_TEXT, _IN_SIGNATURE, _IN_PARENT = 1.0, 0.9, 0.7, 0.6, 0.5
-_NAME_BONUS = 0.4
-_ENOUGH = 0.45  # the share of what was asked, by weight, that a document must speak of
-_CLOSE = 0.6  # to be cited, a passage must be this good, compared with the best
+# What a word of the question is worth, by where it is found.
+_IN_NAME, _IN_FIRST_SENTENCE, _IN_SIGNATURE, _IN_TEXT, _IN_PARENT = 1.2, 0.9, 0.8, 0.6, 0.4
+# What it adds when the name, or the first sentence, says little else than what was asked.
+_NAME_BONUS, _SENTENCE_BONUS = 0.35, 0.35
+# How much an unknown word tells: one that has known relatives, one that has none, and a name ("Flask").
+_RELATED_WEIGHT, _UNKNOWN_WEIGHT, _STRANGER_WEIGHT = 0.7, 1.3, 2.0
+# The share of the question that a passage must speak of to be cited, and the best one to be evidence: of a question
+# of one or two words, nearly all.
+_CITED, _EVIDENCE, _EVIDENCE_FOR_TWO = 0.27, 0.42, 0.7
+_LEAST_SCORE = 0.48
+_NEAR_BEST = 0.45  # to be cited, as a share of the best score
+_MOST_PASSAGES = 12
 _LONGEST = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document's text that speaks of what was asked; the higher ``score`` the better."""
+    """A piece of a document's text that speaks of what was asked.
+
+    The higher ``score`` the better; ``coverage`` is the share of the question that it speaks of, by weight.
+    """
 
     document: Document
     text: str
     score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What the number ``[number]`` in an answer refers to."""
-
-    number: int
-    name: str
-    signature: str
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A short answer and the sources it is made of, in the order of their numbers."""
-
-    text: str
-    sources: tuple[Source, ...]
+    coverage: float
 
 
 def best_passages(
-    question: str, documents: Iterable[Document], weights: Mapping[str, float], *, limit: int = 4
+    question: str, documents: Iterable[Document], weights: Mapping[str, float], *, limit: int = 5
 ) -> tuple[Passage, ...]:
     """Choose the passages that answer ``question`` best, at most one of each document, the best first.
 
-    ``weights`` says how much each stem tells (``weigh``); a stem that is not in it tells most. Empty when no document
-    speaks of enough of what was asked: then there is no evidence, whatever words they share.
+    ``weights`` says how much each stem tells, as ``weigh`` gives it. Empty when there is no evidence.
     """
-    terms = find_terms(question)
-    asked = [(term, _weight(term, weights)) for term in terms]
-    ranked = sorted((_rank(document, asked) for document in documents), key=lambda p: (-p.score, p.document.name))
-    chosen: dict[str, Passage] = {}
-    for passage in ranked:
-        if passage.score > 0 and passage.score >= _CLOSE * ranked[0].score and passage.text not in chosen:
-            chosen[passage.text] = passage
-    return tuple(chosen.values())[:limit]
+    asked = [(term, weight) for term in find_terms(question) if (weight := _weight(term, weights))]
+    ranked = [passage for document in documents if asked and (passage := _rank(document, asked))]
+    ranked.sort(key=lambda passage: (-passage.score, passage.document.name))
+    best = _without_repetitions(ranked)[:limit]
+    enough = _EVIDENCE if len(asked) > 2 else _EVIDENCE_FOR_TWO
+    if not best or best[0].score < _LEAST_SCORE or max(passage.coverage for passage in best) < enough:
+        return ()
+    return tuple(passage for passage in best if passage.score >= _NEAR_BEST * best[0].score)
 
 
-Asked = Sequence[tuple[Term, float]]
+def _without_repetitions(passages: Iterable[Passage]) -> list[Passage]:
+    """Keep the first of the documents that say the same."""
+    kept: dict[str, Passage] = {}
+    for passage in passages:
+        kept.setdefault(passage.document.text or passage.document.name, passage)
+    return list(kept.values())
+
+
+_Asked = Sequence[tuple[Term, float]]
 
 
 def _weight(term: Term, weights: Mapping[str, float]) -> float:
-    """A term tells as much as its own word does, or the most telling known word for it."""
-    own = weights.get(list(term.forms)[-1], 1.0)
-    if term.is_literal and own >= 1:
+    """How much a term tells: what its own stem tells, or what is known of an unknown one."""
+    own = weights.get(term.stem, 1.0)
+    if term.is_literal and weights.get(term.own_name, 1.0) == 1:
         return 0.0
-    return term.weight * (own if own < 1 or len(term.forms) == 1 else 0.6)
+    if own < 1:
+        return own * term.weight
+    if term.has_related:
+        return _RELATED_WEIGHT * term.weight
+    return _STRANGER_WEIGHT if term.is_tool else _UNKNOWN_WEIGHT
 
 
-def _rank(document: Document, asked: Asked) -> Passage:
-    """Find the best passage of ``document``; its score is 0 when the document says too little of what was asked."""
+def _rank(document: Document, asked: _Asked) -> Passage | None:
+    """Give the best passage of ``document``; None when it says too little of what was asked."""
     total = sum(weight for _, weight in asked)
-    name, parent = document.words, frozenset(stems(document.parent))
     signature = frozenset(stems(document.signature.partition("(")[2]))
-    best = Passage(document, "", 0.0)
-    for at, text in enumerate(split_passages(document.text)):
-        here = frozenset(stems(text))
-        fields = ((name, _IN_NAME), (here, _IN_TEXT if at else _IN_SUMMARY), (signature, _IN_SIGNATURE), (parent, _IN_PARENT))
-        score = covered = 0.0
-        for term, weight in asked:
-            found = max((s * w for form, s in term.forms.items() for field, w in fields if form in field), default=0.0)
-            score += found * weight
-            covered += weight * (found > 0)
-        covered = max(covered, total * any(term.is_identifier and not name.isdisjoint(term.forms) for term, _ in asked))
-        if covered >= _ENOUGH * total and score / total > best.score:
-            best = Passage(document, text, score / total)
-    bonus = 1 + _NAME_BONUS * _share(document, asked)
-    return Passage(document, best.text, best.score * bonus * likelihood(document))
+    around = [(document.words, _IN_NAME), (signature, _IN_SIGNATURE), (frozenset(stems(document.parent)), _IN_PARENT)]
+    best = None
+    for at, text in enumerate(split_passages(document.text)[:_MOST_PASSAGES]):
+        fields = [*around, (frozenset(stems(text)), _IN_TEXT)]
+        if at == 0:
+            fields.append((frozenset(stems(first_sentence(text))), _IN_FIRST_SENTENCE))
+        found = [_match(term, fields) for term, _ in asked]
+        score = sum(weight * match for (_, weight), match in zip(asked, found, strict=True)) / total
+        coverage = sum(weight for (_, weight), match in zip(asked, found, strict=True) if match) / total
+        if any(term.is_name and term.stem in document.words for term, _ in asked):
+            coverage = 1.0  # it was asked for by name
+        if coverage >= _CITED and (best is None or score > best.score):
+            best = Passage(document, text, score, coverage)
+    if best is None:
+        return None
+    bonus = 1 + _NAME_BONUS * _name_share(document, asked) + _SENTENCE_BONUS * _sentence_share(document, asked)
+    return Passage(document, best.text, best.score * bonus * document.likelihood, best.coverage)
 
 
-def _share(document: Document, asked: Asked) -> float:
+def _match(term: Term, fields: Iterable[tuple[frozenset[str], float]]) -> float:
+    return max(
+        (strength * worth for form, strength in term.forms.items() for field, worth in fields if form in field),
+        default=0.0,
+    )
+
+
+def _name_share(document: Document, asked: _Asked) -> float:
     """The share of a document's own name that was asked for: 1 for ``copytree``, half for ``copymode``."""
     forms = {form for term, _ in asked for form in term.forms}
-    if document.words & forms and "".join(min(part) for part in document.parts) in forms:
+    if joined(document.name.rpartition(".")[2]) in forms:
         return 1.0
     return sum(not forms.isdisjoint(part) for part in document.parts) / max(1, len(document.parts))
 
 
+def _sentence_share(document: Document, asked: _Asked) -> float:
+    """The share of a document's first sentence that was asked for."""
+    said = content_stems(first_sentence(document.text))
+    return len(said & {form for term, _ in asked for form in term.forms}) / max(1, len(said))
+
+
 _BREAK = re.compile(r"\n[ \t]*\n")
-_SENTENCE = re.compile(r"(?<=[.!?:;])\s+(?=[A-Z`*\"'(])")
+_SENTENCE = re.compile(r"(?<=[.!?])\s")
+
+
+def first_sentence(text: str) -> str:
+    """Give the first sentence of ``text``."""
+    return _SENTENCE.split(_BREAK.split(text, 1)[0], 1)[0]
 
 
 def split_passages(text: str) -> list[str]:
@@ -126,31 +152,3 @@ def split_passages(text: str) -> list[str]:
         elif paragraph.strip():
             passages.append(paragraph)
     return passages or [""]
-
-
-def shorten(text: str, limit: int = _LONGEST) -> str:
-    """Cut ``text`` to whole sentences within ``limit`` characters, the first one always."""
-    text = " ".join(text.split())
-    kept = ""
-    for sentence in _SENTENCE.split(text):
-        if kept and len(kept) + len(sentence) + 1 > limit:
-            break
-        kept = f"{kept} {sentence}".lstrip()
-    return kept if len(kept) <= limit else f"{kept[: limit - 1].rstrip()}…"
-
-
-def compose_answer(question: str, passages: Sequence[Passage]) -> Answer:
-    """Write a short answer out of ``passages``, each cited by its number."""
-    sources = [
-        Source(number, p.document.name, p.document.signature, p.document.place) for number, p in enumerate(passages, 1)
-    ]
-    lines = [f"{p.document.name}: {_quote(p)} [{number}]" for number, p in enumerate(passages, 1)]
-    listed = [f"[{source.number}] {source.signature} ({source.place})" for source in sources]
-    return Answer("\n\n".join([*lines, "\n".join(["Sources:", *listed])]), tuple(sources))
-
-
-def _quote(passage: Passage) -> str:
-    summary = split_passages(passage.document.text)[0]
-    if passage.text in summary:
-        return shorten(summary)
-    return f"{shorten(summary, _LONGEST // 2)} {shorten(passage.text, _LONGEST // 2)}"

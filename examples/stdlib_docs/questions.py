@@ -9,19 +9,20 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .vocabulary import RELATED, STOP_WORDS, WEAK_WORDS
-from .words import joined, split_words, stem
+from .vocabulary import content_words, is_weak, related
+from .words import joined, whole_name
 
-__all__ = ["Term", "find_terms", "make_searches"]
+__all__ = ["Term", "asked_stems", "find_terms", "make_searches"]
 
-_MOST_SEARCHES = 6
 _TOKEN = re.compile(r"[^\W_]\w*(?:\.[^\W_]\w*)*")
 _QUOTED = re.compile(r"`([^`]*)`|(?<!\w)'([^']*)'(?!\w)|\"([^\"]*)\"")
 _IDENTIFIER = re.compile(r"[^\W_]\w*[._]\w|[a-z]+[A-Z]|[A-Z]+[a-z0-9]+[A-Z]")
+_TOOL = re.compile(r"\b(?:using|with|in|via) (?:an? |the )?(\w+)|\b([A-Z]\w*)")
 _LIBRARY = re.compile(r"\bstandard library\b", re.IGNORECASE)
 # How well a word stands for another: one that means the same, one that a phrase suggests.
 _RELATED, _PHRASE = 0.75, 0.9
-_WEAK = 0.5
+_WEAK = 0.55
+_NEAR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,32 @@ class Term:
     """One thing that a question asks about.
 
     ``forms`` are the stems that may stand for ``word``, each with its strength. An identifier is a name in Python; a
-    literal is a value or a name of the asker's own, which says something only if the library knows it too.
+    literal is a value or a name of the asker's own, which says something only if the library knows it too. A tool is
+    written like the name of something: with a capital letter, or after ``using`` or ``with``.
     """
 
     word: str
+    stem: str
     forms: Mapping[str, float]
     weight: float = 1.0
     is_identifier: bool = False
     is_literal: bool = False
+    is_tool: bool = False
+
+    @property
+    def own_name(self) -> str:
+        """The form that only a document has whose name is this word, whatever it belongs to."""
+        return _own_name(self.word)
+
+    @property
+    def has_related(self) -> bool:
+        """Are there other words for it?"""
+        return any(strength < 1 for strength in self.forms.values())
+
+    @property
+    def is_name(self) -> bool:
+        """Is it surely the name of something in Python, and no variable of the asker's?"""
+        return self.is_identifier and ("." in self.word or not self.is_literal)
 
 
 def find_terms(question: str) -> tuple[Term, ...]:
@@ -47,56 +66,72 @@ def find_terms(question: str) -> tuple[Term, ...]:
     >>> find_terms("How do I do it?")
     ()
     """
-    words = list(_content_words(question))
-    quoted = {word for groups in _QUOTED.findall(question) for part in groups for word in _content_words(part)}
+    words = list(_find_words(question))
+    quoted = {word for groups in _QUOTED.findall(question) for part in groups for word in _find_words(part)}
+    tools = {word.lower() for groups in _TOOL.findall(question) for word in groups}
     terms: dict[str, Term] = {}
     for at, word in enumerate(words):
         forms = _forms(word)
-        for name in (*_phrase(words, at - 1), *_phrase(words, at)):
+        for name in _phrases(words, at):
             forms.setdefault(joined(name), _PHRASE)
         is_identifier = bool(_IDENTIFIER.match(word))
         is_literal = word in quoted or any(map(str.isdigit, word)) or (is_identifier and "_" in word)
-        weight = _WEAK if stem(word) in WEAK_WORDS else 1.0
-        terms.setdefault(joined(word), Term(word, forms, weight, is_identifier, is_literal))
+        own = joined(word)
+        if is_literal:
+            forms[_own_name(word)] = 1.0
+        weight = _WEAK if is_weak(word) else 1.0
+        is_tool = word.lower() in tools
+        terms.setdefault(own, Term(word, own, forms, weight, is_identifier, is_literal, is_tool))
     return tuple(terms.values())
 
 
-def _content_words(question: str) -> Iterator[str]:
+def _find_words(question: str) -> Iterator[str]:
     for token in _TOKEN.findall(_LIBRARY.sub(" ", question)):
         if _IDENTIFIER.match(token):
             yield token
         else:
-            yield from (word for word in split_words(token) if word not in STOP_WORDS and len(word) > 1)
+            yield from content_words(token)
+
+
+def _own_name(word: str) -> str:
+    return whole_name(joined(word.rpartition(".")[2]))
 
 
 def _forms(word: str) -> dict[str, float]:
     if _IDENTIFIER.match(word):
         return {joined(word): 1.0}
-    return dict.fromkeys((joined(name) for name in RELATED.get((stem(word),), ())), _RELATED) | {stem(word): 1.0}
+    return dict.fromkeys(map(joined, related(word)), _RELATED) | {joined(word): 1.0}
 
 
-def _phrase(words: list[str], at: int) -> tuple[str, ...]:
-    """Give what the words at ``at`` and after it may mean together."""
-    return RELATED.get(tuple(sorted(map(stem, words[at : at + 2]))), ()) if 0 <= at < len(words) - 1 else ()
+def _phrases(words: list[str], at: int) -> Iterator[str]:
+    """Give what the word at ``at`` may mean together with one that stands near it."""
+    for other in words[max(0, at - _NEAR) : at] + words[at + 1 : at + 1 + _NEAR]:
+        yield from related(words[at], other)
+
+
+def asked_stems(question: str) -> tuple[str, ...]:
+    """Give all stems that may stand for what ``question`` asks about, to be weighed."""
+    return tuple(dict.fromkeys(form for term in find_terms(question) for form in term.forms))
 
 
 def make_searches(question: str) -> tuple[str, ...]:
-    """Make at most six searches of ``question``, the most promising first; none when it says nothing.
+    """Make at most five searches of ``question``, each another way to ask; none when it says nothing.
 
-    >>> make_searches("How do I flatten a nested list?")[0]
-    'flatten nested list'
+    A word after ``=`` is to be the whole name of what is found.
+
+    >>> for search in make_searches("How do I use asyncio.TaskGroup on Windows?"):
+    ...     print(search)
+    asyncio.TaskGroup windows
+    asyncio.TaskGroup
+    asyncio.TaskGroup windows tkinter
+    =asyncio.TaskGroup =windows =tkinter
     >>> make_searches("What is this?")
     ()
     """
     terms = find_terms(question)
     words = [term.word for term in terms if not term.is_literal]
-    phrases = [name for at in range(len(words)) for name in _phrase(words, at)]
-    related = [name for word in words for name in RELATED.get((stem(word),), ())]
-    searches = [
-        words,
-        [term.word for term in terms if term.is_identifier or term.is_literal],
-        [*phrases, *words] if phrases else [],
-        [*related, *words] if related else [],
-        *(words[at : at + 2] for at in range(len(words) - 1)),
-    ]
-    return tuple(dict.fromkeys(" ".join(search) for search in searches if search))[:_MOST_SEARCHES]
+    names = [term.word for term in terms if term.is_literal or term.is_identifier]
+    phrases = [name for at in range(len(words)) for name in _phrases(words, at)]
+    wider = [*words, *phrases, *(name for word in words for name in related(word))]
+    searches = (words, names, phrases, wider, [f"={word}" for word in dict.fromkeys(wider)])
+    return tuple(dict.fromkeys(" ".join(dict.fromkeys(search)) for search in searches if search))

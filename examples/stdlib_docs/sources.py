@@ -1,4 +1,4 @@
-"""What the standard library's sources define, read with ``ast``: nothing is imported, since some modules act when they are.
+"""What the standard library's sources define, read with ``ast``: none is imported, since some act when they are.
 
 Stands first in the chain ``sources, inspection -> documents -> index``. Which name a thing is known by is left to
 ``documents``: here a module is what its file says, with its imports and aliases as written.
@@ -17,7 +17,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Definition", "Kind", "Module", "NoSources", "find_sources", "read_module"]
+__all__ = ["BUILT_IN", "Definition", "Kind", "Module", "NoSources", "find_sources", "read_module"]
 
 Kind = Literal["module", "class", "function", "method", "property", "constant"]
 
@@ -27,6 +27,8 @@ _SKIPPED = frozenset(
     "site-packages test tests turtledemo".split()
 )
 _LONGEST_CONSTANT = 80
+
+BUILT_IN = "built-in"  # where things without a Python source are
 
 
 class NoSources(Exception):
@@ -62,7 +64,8 @@ class Module:
     """One module: what it defines, and what it merely names.
 
     ``imports`` maps a local name to the absolute dotted name it stands for; ``aliases`` maps it to an expression like
-    ``"_inst.choice"``; ``instances`` maps it to the class it is an instance of. ``exports`` is ``__all__``, or None.
+    ``"_inst.choice"``; ``instances`` maps it to the class it is an instance of. ``exports`` is ``__all__``, or None;
+    ``all_exports`` is false when only a part of it could be read. ``text`` is the source.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Module:
     doc: str = ""
     deprecated: bool = False
     exports: list[str] | None = None
+    all_exports: bool = True
     definitions: dict[str, Definition] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
     stars: list[str] = field(default_factory=list)
@@ -98,16 +102,18 @@ def find_sources(root: Path | None = None) -> dict[str, Path]:
     return found
 
 
-def read_module(name: str, path: Path, file: str) -> Module | None:
-    """Parse the module ``name`` at ``path``, to be shown as ``file``; None when it is no valid Python."""
+def read_module(name: str, path: Path) -> Module | None:
+    """Parse the module ``name`` at ``path``; None when it is no valid Python."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of invalid escapes in old modules
-            text = path.read_text(encoding="utf-8")
-            tree = ast.parse(text)
-    except (SyntaxError, UnicodeDecodeError, ValueError):
+            source = path.read_bytes()
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError):
         return None
-    module = Module(name, file, is_package=path.name == "__init__.py", doc=_docstring(tree), text=text)
+    is_package = path.name == "__init__.py"
+    file = "/".join(path.parts[-len(name.split(".")) - is_package :])
+    module = Module(name, file, is_package=is_package, doc=_docstring(tree), text=source.decode(errors="replace"))
     _Reader(module).read(tree)
     return module
 
@@ -117,7 +123,7 @@ def _docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunc
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements that run when the block does, those under ``if``, ``try`` and ``with`` included."""
+    """Give the statements that run when the block does, those under ``if``, ``try`` and ``with`` included."""
     for node in body:
         yield node
         for name in ("body", "orelse", "finalbody"):
@@ -129,6 +135,8 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 class _Reader:
+    """Fills a module with what the statements of its file define and name."""
+
     def __init__(self, module: Module) -> None:
         self.module = module
         self.lists: dict[str, list[str]] = {}  # lists of strings at module level, that __all__ may be made of
@@ -230,8 +238,10 @@ class _Reader:
                 self._define(Definition(self.module.name, path, "constant", f" = {text}", "", line))
 
     def _export(self, value: ast.expr) -> None:
-        """Add what ``value`` is known to hold to ``__all__``; other modules' lists come with the star imports of them."""
-        self.module.exports = [*(self.module.exports or ()), *_strings(value, self.lists)]
+        """Add what ``value`` is known to hold to ``__all__``; other modules' lists come with their star imports."""
+        names = _strings(value, self.lists)
+        self.module.exports = [*(self.module.exports or ()), *names]
+        self.module.all_exports = self.module.all_exports and bool(names)
 
     def _call(self, call: ast.Call) -> None:
         match call.func:

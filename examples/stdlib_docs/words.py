@@ -1,7 +1,7 @@
 """Words of prose and of identifiers, reduced to stems, so that a question and a docstring meet.
 
-``parsing``, ``parser`` and ``parse`` have one stem; ``TaskGroup``, ``task_group`` and ``asyncio.TaskGroup`` have the same words.
-The index stores stems and a search asks for stems, so what users type is never part of a query's syntax.
+``parsing``, ``parser`` and ``parse`` have one stem, ``TaskGroup`` and ``task_group`` the same words. The index stores
+stems and a search asks for stems, so what users type is never part of a query's syntax.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["joined", "split_words", "stem", "stems"]
+__all__ = ["joined", "split_words", "stem", "stems", "whole_name"]
 
 _TOKEN = re.compile(r"[^\W_]+")
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+[0-9]*|[A-Z]+[0-9]*|[0-9]+|\w+")
 # Each with the least that must be left of the word; the first that fits is cut.
 _ENDINGS = (
+    *(("ication", 3), ("icating", 3), ("icated", 3), ("icate", 3)),
     *(("ation", 3), ("ator", 3), ("ating", 3), ("ated", 3), ("ate", 3), ("able", 3), ("ible", 3), ("ment", 5)),
     *(("ness", 4), ("ion", 3), ("ing", 3), ("er", 3), ("or", 3), ("ed", 3), ("ly", 4)),
 )
-_KEPT = frozenset("author color error floor header number order state version".split())
+_KEPT = frozenset("author color enumeration error floor folder header mode number order state version".split())
 
 
 def split_words(text: str) -> list[str]:
@@ -74,5 +75,10 @@ def stems(text: str) -> list[str]:
 
 
 def joined(identifier: str) -> str:
-    """Give the stem of an identifier as one word, so that ``TaskGroup``, ``task_group`` and ``taskgroup`` are the same."""
+    """Give the stem of an identifier as one word: ``TaskGroup``, ``task_group`` and ``taskgroup`` are the same."""
     return stem("".join(split_words(identifier)))
+
+
+def whole_name(word: str) -> str:
+    """Mark a joined word as the whole of a name's last part: no stem begins with the mark."""
+    return f"0{word}"

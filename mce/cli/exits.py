@@ -1,24 +1,33 @@
-"""How the command line ends: the exit statuses, and which error leads to which.
+"""How the command line ends: the exit statuses, which error leads to which, and output that nobody reads any more.
 
-    0    the flow succeeded
-    1    the flow failed
-    2    a wrong call: nothing has run
-    130  interrupted with Ctrl-C, after the finalisers
-    141  whoever read the output went away
+0 is success and 1 a failure of the flow; 2 a wrong call, after which nothing has run; 130 an interruption with
+Ctrl-C, when the finalisers have run; 141 that whoever read the result went away.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 import typer
 
-from mce.errors import DefinitionError
+from mce.errors import DefinitionError, InvalidState
 
-__all__ = ["FAILED", "INTERRUPTED", "NOBODY_READS", "OK", "WRONG_CALL", "WrongCall", "exits"]
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "NOBODY_READS",
+    "OK",
+    "WRONG_CALL",
+    "Broken",
+    "WrongCall",
+    "complain",
+    "drop",
+    "exits",
+]
 
 OK = 0
 FAILED = 1
@@ -31,24 +40,40 @@ class WrongCall(Exception):
     """What was asked on the command line cannot be done; the message names what, where and the right call."""
 
 
+class Broken(Exception):
+    """The run, or the writing of what it gave, ended in a way that has no outcome; the message says how."""
+
+
 @contextmanager
-def exits(command: str) -> Iterator[None]:
+def exits(command: str) -> Generator[None]:
     """Turn what ends ``command`` early into a message on stderr and the exit status for it."""
     try:
         yield
-    except (WrongCall, DefinitionError) as wrong:
-        print(f"{command}: {wrong}", file=sys.stderr)
+    except (WrongCall, DefinitionError, InvalidState) as wrong:
+        complain(f"{command}: {wrong}")
         raise typer.Exit(WRONG_CALL) from None
     except KeyboardInterrupt:
-        print(f"{command}: interrupted", file=sys.stderr)
+        complain(f"{command}: interrupted")
         raise typer.Exit(INTERRUPTED) from None
+    except Broken as broken:
+        complain(f"{command}: {broken}")
+        raise typer.Exit(FAILED) from None
     except BrokenPipeError:
-        _drop_output()
+        drop(sys.stdout)
         raise typer.Exit(NOBODY_READS) from None
 
 
-def _drop_output() -> None:
-    """Send what is still in the buffer of stdout nowhere: the interpreter would fail on it once more at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def complain(text: str) -> None:
+    """Write a line to stderr, if anybody reads it."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        drop(sys.stderr)
+
+
+def drop(stream: TextIO) -> None:
+    """Send what ``stream`` still holds, and all that follows, nowhere: Python would fail on it again as it ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -16,12 +18,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         from mce.cli.app import app
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in _EXTRA:
+        name = (missing.name or "").partition(".")[0]
+        if name not in _EXTRA:
             raise
-        print(f"mce: the command line needs {missing.name}: pip install 'mce-agents[cli]'", file=sys.stderr)
+        print(f"mce: the command line needs {name}: pip install 'mce-agents[cli]'", file=sys.stderr)
         sys.exit(2)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # what the terminal's encoding lacks is written as \uXXXX, never a crash
-            stream.reconfigure(errors="backslashreplace")
+    _open_streams()
     app(None if arguments is None else list(arguments), prog_name="mce")
     sys.exit(0)
+
+
+def _open_streams() -> None:
+    """Make stdout and stderr take any text: what their encoding lacks is escaped, a closed one drops it."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - it lives as long as we do
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

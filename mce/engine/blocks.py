@@ -95,7 +95,7 @@ class Op:
         code: int,
         label: str = "",
         *,
-        fn: Callable[..., Any] | tuple[Callable[[Any], Any], ...] | None = None,
+        fn: Callable[..., Any] | list[Callable[[Any], Any]] | None = None,
         spec: StepSpec | None = None,
         value: Any = None,
     ) -> None:

@@ -261,7 +261,6 @@ async def _run_branch(parent: Fiber, branch: _Branch) -> _End:
         value = await parent.run.execute(fiber, branch.block, branch.value)
     except Halt as halt:
         return _End(None, halt.fault, fiber.state, fiber.change)
-
     return _End(value, None, fiber.state, fiber.change)
 
 

@@ -26,8 +26,12 @@ async def call(fiber: Fiber, op: Op, value: Any) -> Any:
     """Call the step of ``op`` on ``value`` and give what it returned, as it returned it."""
     run, spec = fiber.run, op.spec
     assert spec is not None
+    if spec.internal:
+        return await _call(fiber, op, spec, value)
+    if fiber.meter is not None:
+        fiber.meter.begin_step(fiber)
     if spec.idempotent is False:
-        fiber.unrepeatable = fiber.path()
+        fiber.forbid_repeat()
     if run.listener is None:
         result = await _call(fiber, op, spec, value)
     else:
@@ -55,7 +59,7 @@ async def _call(fiber: Fiber, op: Op, spec: StepSpec, value: Any) -> Any:
 
 def arguments(spec: StepSpec, value: Any) -> tuple[tuple[Any, ...], Any]:
     """Give the positional and keyword arguments for a step that is given ``value``."""
-    if value.__class__ is Arguments:
+    if value.__class__ is Arguments and not spec.internal:
         return value.args, value.kwargs
     return (() if spec.accepts == 0 else (value,)), {}
 

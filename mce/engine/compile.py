@@ -11,6 +11,9 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, assert_never
 
+from mce.combinators.cache import Hit, cached_parts
+from mce.combinators.limits import LimitGuard
+from mce.combinators.sharing import begin, entering, leaving
 from mce.engine.blocks import (
     CALL,
     CALL_WITH_CONTEXT,
@@ -26,6 +29,8 @@ from mce.engine.blocks import (
     numbered,
 )
 from mce.engine.branches import EachRegion, ForkRegion, RaceRegion
+from mce.engine.budget import BudgetRegion
+from mce.engine.dag import DagRegion
 from mce.engine.direct import DirectRegion
 from mce.engine.frames import (
     ChoiceRegion,
@@ -38,6 +43,7 @@ from mce.engine.frames import (
     TransactRegion,
 )
 from mce.engine.policies import BracketRegion, RetryRegion, TimeoutRegion
+from mce.engine.speculate import SpeculateRegion
 from mce.errors import InvalidFlow, brief
 from mce.syntax import (
     Arguments,
@@ -67,7 +73,7 @@ from mce.syntax import (
     Transact,
 )
 
-__all__ = ["compile_node"]
+__all__ = ["check_takes_one", "compile_node"]
 
 
 def compile_node(node: Node, careful: bool) -> Block:
@@ -76,6 +82,7 @@ def compile_node(node: Node, careful: bool) -> Block:
     In a ``careful`` block every step is called the careful way, which listeners and validation need.
     Raises :class:`mce.InvalidFlow` for what cannot run.
     """
+    kept: list[Any]
     try:
         kept = node.compiled
     except AttributeError:
@@ -86,17 +93,32 @@ def compile_node(node: Node, careful: bool) -> Block:
     return kept[careful]  # type: ignore[no-any-return]
 
 
+def check_takes_one(spec: StepSpec) -> None:
+    """Raise :class:`mce.InvalidFlow` for a step of several required parameters where one value is passed on."""
+    if spec.required > 1:
+        raise InvalidFlow(
+            f"step {spec.name!r} takes {spec.required} required arguments, so nothing can be passed on to it: "
+            f"call it with all of them, {spec.name}(...), or make it take one"
+        )
+
+
 class _Compiler:
-    """Compiles one tree; ``leaves`` shares the operations of nodes that occur more than once."""
+    """Compiles one tree; ``leaves`` shares the operations of nodes that occur more than once.
+
+    They are known by their ``id``, so that nodes which are ``made`` on the way are kept.
+    """
 
     def __init__(self, careful: bool) -> None:
         self.careful = careful
-        self.leaves: dict[int, Op] = {}
+        self.root: Node | None = None
+        self.leaves: dict[tuple[int, bool], Op] = {}
+        self.made: list[Node] = []
         self.work: list[tuple[Node, Block, Names]] = []
-        self.forks: list[ForkRegion] = []
+        self.forks: list[ForkRegion | DagRegion] = []
 
     def block(self, node: Node, names: Names) -> Block:
         block = Block()
+        self.root = node
         self.work.append((node, block, names))
         while self.work:
             self.emit(*self.work.pop())
@@ -144,18 +166,21 @@ class _Compiler:
 
     def emit_call(self, node: Call, block: Block, names: Names, *, given: bool) -> None:
         spec = node.spec
-        if spec.required > 1 and not given:
-            raise InvalidFlow(
-                f"step {spec.name!r} takes {spec.required} required arguments, so nothing can be passed on to it: "
-                f"call it with all of them, {spec.name}(...), or make it take one"
-            )
+        if not given and node is not self.root:  # what gives the root its input may have taken off a Given
+            check_takes_one(spec)
         ordinal = names.ordinal(spec.name)
         own = numbered(spec.name, ordinal)
-        if spec.retry is not None:
-            block = self.wrap(block, names, lambda inner: RetryRegion(At("retry", names, own), inner, spec.retry, None))
-        if spec.timeout is not None:
-            block = self.wrap(block, names, lambda inner: TimeoutRegion(At("timeout", names, own), inner, spec.timeout))
-        block.append(self.leaf(node), ordinal, names)
+        if spec.cache is not None:
+            block = self.cache(node, block, At("cached", names, own))
+        if (schedule := spec.retry) is not None:
+            block = self.wrap(block, names, lambda inner: RetryRegion(At("retry", names, own), inner, schedule, None))
+        if spec.limit is not None:
+            guard = LimitGuard(spec.limit)
+            parts = (begin(guard.label), (entering(guard),), leaving(guard))
+            block = self.guard(block, At("limit", names, own), *parts)
+        if (seconds := spec.timeout) is not None:
+            block = self.wrap(block, names, lambda inner: TimeoutRegion(At("timeout", names, own), inner, seconds))
+        block.append(self.leaf(node, given), ordinal, names)
 
     @staticmethod
     def wrap(block: Block, names: Names, make: Callable[[Block], Region]) -> Block:
@@ -164,11 +189,29 @@ class _Compiler:
         block.append(make(inner), 1, names)
         return inner
 
-    def leaf(self, node: Call) -> Op:
-        op = self.leaves.get(id(node))
+    def guard(self, block: Block, at: At, begin: Call, enter: tuple[Call, ...], leave: Node) -> Block:
+        """Put into ``block`` the bracket of a guard, and give the block of what it guards."""
+        self.made += (begin, *enter, leave)
+        inner = Block()
+        for step in enter:
+            inner.append(self.leaf(step, given=False), 1, at.names)
+        last = self.later(leave, at.names.below(f"{at.own_name}/release"))
+        first = self.later(begin, at.names.below(f"{at.own_name}/acquire"))
+        block.append(BracketRegion(at, first, inner, last), 1, at.names)
+        return inner
+
+    def cache(self, node: Call, block: Block, at: At) -> Block:
+        """The same for the cache that a step is declared with."""
+        parts = cached_parts(node, node.spec.cache)
+        found = self.later(parts.found, at.names)
+        inner = self.wrap(block, at.names, lambda body: RecoverRegion(at, body, found, (Hit,), False))
+        return self.guard(inner, at, parts.begin, parts.enter, parts.leave)
+
+    def leaf(self, node: Call, given: bool) -> Op:
+        op = self.leaves.get((id(node), given))
         if op is None:
-            op = Op(self.call_code(node.spec), node.spec.name, fn=node.fn, spec=node.spec)
-            self.leaves[id(node)] = op
+            code = CAREFUL_CALL if given else self.call_code(node.spec)
+            op = self.leaves[id(node), given] = Op(code, node.spec.name, fn=node.fn, spec=node.spec)
         return op
 
     def call_code(self, spec: StepSpec) -> int:
@@ -185,7 +228,7 @@ class _Compiler:
         ordinal = names.ordinal(label)
         name = numbered(label, ordinal)
         region = self.region(node, At(label, names, name))
-        if isinstance(region, ForkRegion):
+        if isinstance(region, ForkRegion | DagRegion):
             self.forks.append(region)
         block.append(region, ordinal, names)
 
@@ -203,6 +246,8 @@ class _Compiler:
                 return region
             case Dynamic(f, _, direct):
                 return DirectRegion(at, f) if direct else DynamicRegion(at, f)
+            case Par(parts, how) if how.mode == "speculate":
+                return SpeculateRegion(at, self.parts(parts, names, name), how)
             case Par(parts, how):
                 return ForkRegion(at, self.parts(parts, names, name), how)
             case Race(parts):
@@ -218,6 +263,8 @@ class _Compiler:
                 return RecoverRegion(at, self.later(body, names), after, on, keeps_input)
             case Retry(body, schedule, on):
                 return RetryRegion(at, self.later(body, names), schedule, on)
+            case Timeout(body, seconds, budget) if budget is not None:
+                return BudgetRegion(at, self.metered(body, names), seconds, budget)
             case Timeout(body, seconds):
                 return TimeoutRegion(at, self.later(body, names), seconds)
             case Bracket(acquire, use, release):
@@ -229,14 +276,28 @@ class _Compiler:
             case Transact(body):
                 return TransactRegion(at, self.later(body, names))
             case Dag():
-                raise InvalidFlow("a Dag cannot run yet")
+                return self.dag(node, at)
             case _:
                 assert_never(node)
+
+    def metered(self, node: Node, names: Names) -> Block:
+        """Give the block of ``node`` with every call in it made the careful way, so that it can be counted."""
+        return self.later(node, names) if self.careful else _Compiler(careful=True).block(node, names)
 
     def parts(self, parts: tuple[Node, ...], names: Names, name: str) -> list[Block]:
         last = len(parts) - 1
         found = [self.later(part, names.below(f"{name}[{last - at}]")) for at, part in enumerate(reversed(parts))]
         return found[::-1]
+
+    def dag(self, node: Dag, at: At) -> DagRegion:
+        region = DagRegion(at, node)
+        for task, (_, body) in zip(reversed(region.tasks), reversed(node.tasks), strict=True):
+            names = at.names.below(f"{at.own_name}/{task.label}")
+            if isinstance(body, Call):
+                self.emit_call(body, task.block, names, given=task.takes.form == "arguments")
+            else:
+                self.work.append((body, task.block, names))
+        return region
 
     def choice(self, node: Choice, at: At) -> Region:
         names, name = at.names, at.own_name
@@ -250,7 +311,7 @@ _LABELS |= {Focus: "focus", Transact: "transact"}
 
 
 def _label(node: Any) -> str:
-    return _LABELS.get(type(node)) or node.name  # type: ignore[no-any-return]
+    return _LABELS.get(type(node)) or node.name
 
 
 def _case(key: Any) -> str:

@@ -22,11 +22,11 @@ from mce.errors import Defect, Failed, StateConflict, UsageError, brief
 from mce.flow import Flow
 from mce.outcome import Place
 from mce.step_types import Step
-from mce.syntax import Given
+from mce.syntax import Arguments, Given
 
 __all__ = ["SPECIAL", "Direct", "DirectRegion"]
 
-SPECIAL = frozenset((Success, Failure, Flow, Step))
+SPECIAL: frozenset[Any] = frozenset((Success, Failure, Flow, Step))
 """The classes of which a step's own return is more than a value."""
 
 _EMPTY = Block()
@@ -88,16 +88,19 @@ class Direct(Frame):
                 return self.ops, end.value
             except BaseException as error:
                 fiber.frames.pop()
-                raise self._left(fiber, error) from None
+                again = self._again(fiber, error)
+                if again is None:
+                    raise
+                raise Halt(again) from None
             value = exc = None
             if awaited.__class__ is not Flow and not isinstance(awaited, Flow):
                 value, exc = await self._pass(awaited)
                 continue
             self.turn += 1
-            node = awaited.node
+            node: Any = awaited.node
             if node.__class__ is Given:
                 value, node = node.value, node.body
-            block = self.block = run.compile(node, run.careful)
+            block = self.block = run.compile(node, fiber.careful or value.__class__ is Arguments)
             op = block.single_call
             if op is None:
                 return iter(block.ops), value
@@ -110,7 +113,8 @@ class Direct(Frame):
                         fiber.ops = block.past_first()
                         raise Halt(Fault(value.failure(), True, fiber.place()))
                     else:
-                        return continue_with(fiber, block.past_first(), value.node, op.label)
+                        ops = fiber.ops = block.past_first()
+                        return continue_with(fiber, ops, value.node, block.name(ops))
                 budget -= 1
                 if not budget:
                     budget = CHECKPOINT_EVERY
@@ -120,17 +124,18 @@ class Direct(Frame):
             except Exception as error:
                 fiber.ops = block.past_first()
                 exc = self._raised(fiber.fault(error, op.spec.raises))
-            except BaseException as cancelled:
-                exc = cancelled
+            except BaseException:  # goes the way of every cancellation: through the loop, and from there into the block
+                fiber.ops = block.past_first()
+                raise
 
-    def _left(self, fiber: Fiber, error: BaseException) -> BaseException:
-        """Give what is raised when the block lets ``error`` pass: the same failure again if it was one."""
-        for known, fault in self.thrown:
+    def _again(self, fiber: Fiber, error: BaseException) -> Fault | None:
+        """Give the failure that ``error`` stands for when the block lets it pass; ``None`` if it is the block's own."""
+        for known, fault in reversed(self.thrown):
             if known is error:
-                return Halt(fault)
+                return fault
         if isinstance(error, Failed):
-            return Halt(Fault(error.error, True, Place(fiber.within(self.name), fiber.attempt())))
-        return error
+            return Fault(error.error, True, Place(fiber.within(self.name), fiber.attempt()))
+        return None
 
     async def _pass(self, awaited: Any) -> tuple[Any, BaseException | None]:
         if isgenerator(self.coroutine):

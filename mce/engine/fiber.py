@@ -7,9 +7,11 @@ is in. Its path is put together from the frames when an event, a failure or a ke
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Hashable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from returns.result import Result
 
 from mce.engine.blocks import Block, Op
 from mce.errors import Defect, StateConflict
@@ -19,10 +21,13 @@ from mce.reducers import Shape
 from mce.state import Change, compose, replace_state, update_state
 
 if TYPE_CHECKING:
+    from mce.engine.budget import Meter
     from mce.engine.frames import Frame
     from mce.engine.protocol import Backend
 
 __all__ = ["Fault", "Fiber", "Halt", "Run"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,9 @@ class Fault:
 
     def matched(self, on: tuple[type, ...] | None) -> Any:
         """Give what a handler for ``on`` is given: the error, or the cause of a defect that was caught by it."""
-        if on is None or isinstance(self.error, on) or not isinstance(self.error, Defect):
+        if on is None or not isinstance(self.error, Defect):
             return self.error
-        return self.error.cause
+        return self.error.cause if isinstance(self.error.cause, on) else self.error
 
 
 class Halt(Exception):
@@ -76,13 +81,19 @@ class Run:
 
 
 class Fiber:
-    """One branch of a run; the main one has no ``parent``. It is the host of the contexts of its steps."""
+    """One branch of a run; the main one has no ``parent``. It is the host of the contexts of its steps.
+
+    Under a budget it has a ``meter``, and is ``careful`` even if the run is not.
+    """
 
     __slots__ = (
         "begun_attempt",
+        "begun_visits",
         "block",
+        "careful",
         "change",
         "frames",
+        "meter",
         "ops",
         "parent",
         "recording",
@@ -90,7 +101,6 @@ class Fiber:
         "segment",
         "shape",
         "state",
-        "unrepeatable",
     )
 
     def __init__(self, run: Run, block: Block, state: Any, *, parent: Fiber | None = None, segment: str = "") -> None:
@@ -105,16 +115,19 @@ class Fiber:
         self.frames: list[Frame] = []
         self.ops: Iterator[Op] = iter(())
         self.begun_attempt = 1 if parent is None else parent.attempt()
-        self.unrepeatable: str = ""
+        self.careful: bool = run.careful if parent is None else parent.careful
+        self.meter: Meter | None = None if parent is None else parent.meter
+        self.begun_visits: list[Any] | None = None
 
     # -- where --------------------------------------------------------------------------------------------------------
 
     def scopes(self) -> list[str]:
         """List the scopes this fiber is in, outermost first, each as it reads in a path."""
-        found: list[str] = [] if self.parent is None else self.parent.scopes()
-        if self.segment:
-            found.append(self.segment)
-        found.extend(scope for frame in self.frames if (scope := frame.scope()))
+        found: list[str] = []
+        for fiber in reversed(list(self.lineage())):
+            if fiber.segment:
+                found.append(fiber.segment)
+            found.extend(scope for frame in fiber.frames if (scope := frame.scope()))
         return found
 
     def path(self) -> str:
@@ -132,6 +145,13 @@ class Fiber:
             if frame.attempt:
                 return frame.attempt
         return self.begun_attempt
+
+    def forbid_repeat(self) -> None:
+        """Tell every retry around the step being called that it must not be called again."""
+        path = self.path()
+        for fiber in self.lineage():
+            for frame in fiber.frames:
+                frame.forbid_repeat(path)
 
     def place(self) -> Place:
         return Place(self.path(), self.attempt())
@@ -181,9 +201,52 @@ class Fiber:
         if changed and self.run.listener is not None:
             self._tell_state(())
 
+    def roll_back(self, state: Any, change: Change | None) -> None:
+        """Go back to ``state``, to which ``change`` had led."""
+        changed = state is not self.state
+        self.state, self.change = state, change
+        if changed and self.run.listener is not None:
+            self._tell_state(())
+
+    def spend(self, cost: float) -> None:
+        if self.meter is not None:
+            self.meter.spend(self, cost)
+
     def emit(self, value: Any) -> None:
         if self.run.listener is not None:
             self.run.listener(Emitted(self.path(), self.attempt(), self.run.backend.now(), value))
+
+    # -- the branch that combinators see ------------------------------------------------------------------------------
+
+    @property
+    def backend(self) -> Backend:
+        return self.run.backend
+
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        found = self.run.shared
+        if key not in found:
+            found[key] = make()
+        return found[key]  # type: ignore[no-any-return]
+
+    def lineage(self) -> Iterator[Fiber]:
+        fiber: Fiber | None = self
+        while fiber is not None:
+            yield fiber
+            fiber = fiber.parent
+
+    def visits(self) -> list[Any]:
+        if self.begun_visits is None:
+            self.begun_visits = []
+        return self.begun_visits
+
+    def ending(self) -> Result[Any, Any] | None:
+        releasing = next(frame for frame in reversed(self.frames) if frame.releasing)
+        return releasing.ending()
+
+    def spawn(self, main: Callable[[], Coroutine[Any, Any, None]]) -> object:
+        from mce.engine.tasks import spawn
+
+        return spawn(main)
 
     def _tell_state(self, fields: tuple[str, ...]) -> None:
         assert self.run.listener is not None

@@ -13,14 +13,16 @@ from contextlib import suppress
 from operator import length_hint
 from typing import Any
 
+from returns.result import Result
+
 from mce.engine.blocks import At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
-from mce.errors import InvalidState, LoopLimit, brief
+from mce.errors import LoopLimit, brief
 from mce.flow import Flow
 from mce.lens import Lens
 from mce.outcome import Place
 from mce.state import Change
-from mce.syntax import Again, Done, Given, Node, Pure
+from mce.syntax import Again, Arguments, Done, Given, Node, Pure
 
 __all__ = [
     "ChoiceRegion",
@@ -46,6 +48,7 @@ class Frame:
 
     __slots__ = ("block", "ops")
     attempt = 0
+    releasing = False
 
     def __init__(self, ops: Iterator[Op], block: Block) -> None:
         self.ops = ops
@@ -67,6 +70,13 @@ class Frame:
     async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
         """The run is being cancelled at ``place``, and the frame is popped: ``None`` lets it pass on."""
         return None
+
+    def forbid_repeat(self, path: str) -> None:
+        """The step at ``path``, inside, is being called and must not be called again."""
+
+    def ending(self) -> Result[Any, Any] | None:
+        """Say how the use ended of what this frame is ``releasing``; ``None`` when it was cancelled."""
+        raise NotImplementedError
 
 
 class Return(Frame):
@@ -148,7 +158,7 @@ def continue_with(fiber: Fiber, ops: Iterator[Op], node: Node, name: str) -> Res
         value, node = node.value, node.body
     if isinstance(node, Pure):
         return ops, node.value
-    block = fiber.run.compile(node, fiber.run.careful)
+    block = fiber.run.compile(node, fiber.careful or value.__class__ is Arguments)
     frames = fiber.frames
     while frames and not length_hint(ops) and frames[-1].__class__ is Return:
         ops = frames.pop().ops
@@ -217,13 +227,19 @@ class _Turns(Frame):
 
     def leave(self, fiber: Fiber, value: Any) -> Resume:
         region = self.region
-        if region.until is not None:
-            done = region.until(value)
-        elif value.__class__ is Done or value.__class__ is Again:
-            done = value.__class__ is Done
-            value = value.value
-        else:
-            raise TypeError(f"the body of {region.label} must give Again(value) or Done(value), not {brief(value, 60)}")
+        try:
+            if region.until is not None:
+                done = region.until(value)
+            elif value.__class__ is Done or value.__class__ is Again:
+                done = value.__class__ is Done
+                value = value.value
+            else:
+                wanted = f"the body of {region.label} must give Again(value) or Done(value)"
+                raise TypeError(f"{wanted}, not {brief(value, 60)}")
+        except Exception:  # it is the loop that failed, not the last step of its body
+            fiber.frames.pop()
+            fiber.ops = self.ops
+            raise
         if done:
             fiber.frames.pop()
             return self.ops, value
@@ -231,7 +247,7 @@ class _Turns(Frame):
         if self.turn == region.at_most:
             fiber.frames.pop()
             path = fiber.within(region.name)
-            raise Halt(Fault(LoopLimit(region.at_most, path, value), True, Place(path, fiber.attempt())))
+            raise Halt(Fault(LoopLimit(self.turn, path, value), True, Place(path, fiber.attempt())))
         return iter(self.block.ops), value
 
 
@@ -317,12 +333,13 @@ class _Focused(Frame):
     async def fail(self, fiber: Fiber, fault: Fault) -> Resume | None:
         try:
             self._back(fiber)
-        except InvalidState as refused:  # the first error stays the error
-            raise Halt(fault.noted(f"the state was put back as it was: {refused}")) from None
+        except Exception as refused:  # the first error stays the error
+            why = f"{type(refused).__name__}: {refused}"
+            raise Halt(fault.noted(f"the state was put back as it was: {why}")) from None
         return None
 
     async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
-        with suppress(InvalidState):  # a part that the whole refuses is dropped with the run
+        with suppress(Exception):  # a part that the whole refuses is dropped with the run
             self._back(fiber)
         return None
 
@@ -350,9 +367,9 @@ class _Transaction(Frame):
         self.change = change
 
     async def fail(self, fiber: Fiber, fault: Fault) -> Resume | None:
-        fiber.state, fiber.change = self.state, self.change
+        fiber.roll_back(self.state, self.change)
         return None
 
     async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
-        fiber.state, fiber.change = self.state, self.change
+        fiber.roll_back(self.state, self.change)
         return None

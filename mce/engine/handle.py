@@ -6,19 +6,19 @@ stream, cancelling whoever waits for it, or dropping it cancels the run.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import sys
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from typing import Any, Generic, Never
 
 import anyio
-import anyio.from_thread
+from anyio.lowlevel import checkpoint_if_cancelled
 from typing_extensions import TypeVar
 
 from mce.engine.run import prepare
+from mce.engine.tasks import caller_from_threads, is_trio, spawn
 from mce.errors import RunCancelled, UsageError
 from mce.events import Event
 from mce.flow import Flow
@@ -46,10 +46,12 @@ class Handle(Generic[A, E, S]):
         self._watched = False
         self._started = False
         self._thread = threading.get_ident()
-        self._task = _spawn(self._main)
+        self._soon = caller_from_threads()
+        self._task = spawn(self._main)
 
     async def _main(self) -> None:
         self._started = True
+        _around.set(self)
         if self._watched:
             self._prepared.listener = self._hear
         try:
@@ -59,19 +61,22 @@ class Handle(Generic[A, E, S]):
             self._broken = broken
         except BaseException as broken:
             self._broken = broken
-            raise
+            # an interrupt of a system task would be trio's own crash: there it is left to who asks for the result
+            if not is_trio() or isinstance(broken, anyio.get_cancelled_exc_class()):
+                raise
         finally:
             self._done.set()
             self._news.set()
 
     def _hear(self, event: Event) -> None:
-        if threading.get_ident() == self._thread:
-            self._keep(event)
-        else:
-            anyio.from_thread.run_sync(self._keep, event)
-
-    def _keep(self, event: Event) -> None:
+        """Keep an event, which may come from any thread."""
         self._buffer.append(event)
+        if threading.get_ident() == self._thread:
+            self._wake()
+        else:
+            self._soon(self._wake)
+
+    def _wake(self) -> None:
         self._news.set()
 
     @property
@@ -81,6 +86,8 @@ class Handle(Generic[A, E, S]):
 
     async def result(self) -> Outcome[A, E, S]:
         """Wait for the outcome; raises :class:`mce.RunCancelled` if the run was cancelled."""
+        if _around.get() is self:
+            raise UsageError("a step waits for the result of the run that it is part of, which waits for the step")
         await self._done.wait()
         if self._broken is not None:
             raise self._broken
@@ -89,14 +96,26 @@ class Handle(Generic[A, E, S]):
         return self._outcome
 
     async def cancel(self) -> None:
-        """Cancel the run and wait until its finalisers have run; nothing happens if it has ended."""
+        """Cancel the run and wait until its finalisers have run; nothing happens if it has ended.
+
+        A step may cancel the run that it is part of, and does not wait.
+        """
         self._scope.cancel()
+        if _around.get() is self:
+            await checkpoint_if_cancelled()
+            return
         with anyio.CancelScope(shield=True):
             await self._done.wait()
 
-    async def events(self) -> AsyncIterator[Event]:
-        """Iterate over the events; to be asked for before the first ``await`` that follows ``start()``."""
+    def events(self) -> AsyncIterator[Event]:
+        """Iterate over the events; to be asked for before the first ``await`` that follows ``start()``.
+
+        Of several iterations each event goes to one.
+        """
         self.watch()
+        return self._events()
+
+    async def _events(self) -> AsyncIterator[Event]:
         while (event := await self.next_event()) is not None:
             yield event
 
@@ -113,7 +132,8 @@ class Handle(Generic[A, E, S]):
         while not self._buffer:
             if self._done.is_set():
                 return None
-            self._news = anyio.Event()
+            if self._news.is_set():
+                self._news = anyio.Event()
             await self._news.wait()
         return self._buffer.popleft()
 
@@ -121,7 +141,11 @@ class Handle(Generic[A, E, S]):
         """Cancel the run without waiting, when nobody is left to wait."""
         if not self._done.is_set():
             with contextlib.suppress(RuntimeError):  # the event loop is gone, and the run with it
-                self._scope.cancel()
+                self._soon(self._scope.cancel)  # it may be the garbage collector that calls, in any thread
+
+
+_around: ContextVar[Handle[Any, Any, Any] | None] = ContextVar("mce_run", default=None)
+"""The handle of the run that the code here is part of."""
 
 
 class Stream(Generic[A, E, S]):
@@ -167,12 +191,3 @@ class Stream(Generic[A, E, S]):
         handle = getattr(self, "_handle", None)
         if handle is not None:
             handle.abandon()
-
-
-def _spawn(main: Callable[[], Coroutine[Any, Any, None]]) -> Any:
-    """Start ``main`` as a task that nobody's task group owns; the handle owns it."""
-    if "trio" in sys.modules and asyncio._get_running_loop() is None:
-        import trio
-
-        return trio.lowlevel.spawn_system_task(main)
-    return asyncio.get_running_loop().create_task(main())

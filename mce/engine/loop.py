@@ -7,7 +7,7 @@ open a new loop. There is one loop for watched and unwatched runs; a watched run
 from __future__ import annotations
 
 import asyncio
-import sys
+from operator import length_hint
 from typing import Any
 
 import anyio
@@ -83,20 +83,20 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                             ops, value = continue_with(fiber, ops, value.node, block_name(fiber))
                             break
                     budget -= 1
-                    if not budget:
+                    if budget <= 0 and length_hint(ops):  # never between the end of a block and its frame
                         budget = CHECKPOINT_EVERY
                         await fiber.run.backend.checkpoint()
                 else:
                     op = None
                     if len(frames) == base:
                         return value
-                    frame = frames[-1]
+                    frame: Any = frames[-1]
                     if frame.__class__ is Direct:
                         ops, value = await frame.resume(fiber, value)
                     else:
                         ops, value = frame.leave(fiber, value)
                 budget -= 1
-                if budget <= 0:
+                if budget <= 0 and length_hint(ops):
                     budget = CHECKPOINT_EVERY
                     await fiber.run.backend.checkpoint()
         except BaseException as exc:
@@ -152,7 +152,8 @@ def _fault(fiber: Fiber, exc: BaseException, raises: tuple[type[BaseException], 
 
 
 def _cancelling() -> bool:
-    if "trio" in sys.modules and asyncio._get_running_loop() is None:
-        return True
-    task = asyncio.current_task()
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop, or trio's: nobody cancels with asyncio's exception there
+        return False
     return task is None or task.cancelling() > 0 or anyio.current_effective_deadline() == float("-inf")

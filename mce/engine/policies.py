@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
+
+from returns.result import Failure, Result, Success
 
 from mce.engine.blocks import At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
@@ -15,7 +18,7 @@ from mce.outcome import Place
 from mce.schedule import Schedule
 from mce.state import Change
 
-__all__ = ["BracketRegion", "RetryRegion", "TimeoutRegion"]
+__all__ = ["BracketRegion", "RetryRegion", "TimeoutRegion", "noted"]
 
 _log = logging.getLogger("mce.engine")
 
@@ -37,7 +40,7 @@ class RetryRegion(Region):
 
 
 class _Attempts(Frame):
-    __slots__ = ("attempt", "before", "change", "delays", "input", "region", "state")
+    __slots__ = ("attempt", "change", "delays", "input", "region", "state", "unrepeatable")
 
     def __init__(self, ops: Iterator[Op], region: RetryRegion, value: Any, fiber: Fiber) -> None:
         super().__init__(ops, region.block)
@@ -45,34 +48,28 @@ class _Attempts(Frame):
         self.input = value
         self.state: Any = fiber.state
         self.change: Change | None = fiber.change
-        self.before, fiber.unrepeatable = fiber.unrepeatable, ""
         self.delays: Iterator[float] | None = None
         self.attempt = 1
+        self.unrepeatable = ""
 
-    def leave(self, fiber: Fiber, value: Any) -> Resume:
-        fiber.frames.pop()
-        fiber.unrepeatable = fiber.unrepeatable or self.before
-        return self.ops, value
+    def forbid_repeat(self, path: str) -> None:
+        self.unrepeatable = path
 
     async def fail(self, fiber: Fiber, fault: Fault) -> Resume | None:
         delay = self._delay(fiber, fault)
         if delay is None:
-            called, fiber.unrepeatable = fiber.unrepeatable, fiber.unrepeatable or self.before
-            if called and self._wanted(fault):
-                raise Halt(fault.noted(f"not tried again: {called}, declared idempotent=False, had been called"))
+            if self.unrepeatable and self._wanted(fault):
+                called = f"{self.unrepeatable}, declared idempotent=False, had been called"
+                raise Halt(fault.noted(f"not tried again: {called}"))
             return None
         run = fiber.run
         if run.listener is not None:
             run.listener(StepRetried(fault.place.path, self.attempt, run.backend.now(), delay, fault.error))
-        fiber.state, fiber.change = self.state, self.change
+        fiber.roll_back(self.state, self.change)
         await run.backend.sleep(delay)
         self.attempt += 1
         fiber.frames.append(self)
         return iter(self.block.ops), self.input
-
-    async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
-        fiber.unrepeatable = fiber.unrepeatable or self.before
-        return None
 
     def _wanted(self, fault: Fault) -> bool:
         if isinstance(fault.error, StateConflict):
@@ -81,7 +78,7 @@ class _Attempts(Frame):
 
     def _delay(self, fiber: Fiber, fault: Fault) -> float | None:
         """Say how long to wait before the next attempt, or ``None`` when there is to be none."""
-        if fiber.unrepeatable or not self._wanted(fault):
+        if self.unrepeatable or not self._wanted(fault):
             return None
         if self.delays is None:
             seed = f"{fiber.run.run_id}:{fiber.within(self.region.name)}"
@@ -125,7 +122,7 @@ class _Deadline(Frame):
 
     async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
         if self.scope_of_time.__exit__(type(exc), exc, exc.__traceback__):
-            raise Halt(Fault(TimedOut(self.region.seconds, place.path), True, place))
+            raise Halt(Fault(TimedOut(self.region.seconds, place.path), True, noted(place, exc)))
         return None
 
 
@@ -144,7 +141,7 @@ class BracketRegion(Region):
         self.release = release
 
     def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:
-        fiber.frames.append(_Resource(ops, self, _shield(fiber)))
+        fiber.frames.append(_Resource(ops, self, fiber))
         return iter(self.acquire.ops), value
 
 
@@ -155,17 +152,31 @@ def _shield(fiber: Fiber) -> Any:
 
 
 class _Resource(Frame):
-    """Walks through acquire, use and release; ``pending`` is the fault of ``use`` while its release runs."""
+    """Walks through acquire, use and release; ``pending`` is the fault of ``use`` while its release runs.
 
-    __slots__ = ("pending", "region", "resource", "result", "shield")
+    What a release does counts in no budget: it must run even when there is nothing left.
+    """
 
-    def __init__(self, ops: Iterator[Op], region: BracketRegion, shield: Any) -> None:
+    __slots__ = ("cancelled", "meter", "pending", "region", "resource", "result", "shield")
+
+    def __init__(self, ops: Iterator[Op], region: BracketRegion, fiber: Fiber) -> None:
         super().__init__(ops, region.acquire)
         self.region = region
-        self.shield = shield
+        self.shield = _shield(fiber)
         self.resource: Any = None
         self.result: Any = None
         self.pending: Fault | None = None
+        self.cancelled = False
+        self.meter = fiber.meter
+
+    @property
+    def releasing(self) -> bool:  # type: ignore[override]
+        return self.block is self.region.release
+
+    def ending(self) -> Result[Any, Any] | None:
+        if self.cancelled:
+            return None
+        return Success(self.result) if self.pending is None else Failure(self.pending.error)
 
     def leave(self, fiber: Fiber, value: Any) -> Resume:
         region = self.region
@@ -177,39 +188,56 @@ class _Resource(Frame):
             self.result = value
             return self._start_release(fiber)
         fiber.frames.pop()
-        self.shield.__exit__(None, None, None)
+        self._end_release(fiber)
         if self.pending is not None:
             raise Halt(self.pending)
         return self.ops, self.result
 
     def _start_release(self, fiber: Fiber) -> Resume:
-        self.shield, self.block = _shield(fiber), self.region.release
+        self.shield, self.block, fiber.meter = _shield(fiber), self.region.release, None
         return iter(self.block.ops), self.resource
+
+    def _end_release(self, fiber: Fiber) -> None:
+        self.shield.__exit__(None, None, None)
+        fiber.meter = self.meter
 
     async def fail(self, fiber: Fiber, fault: Fault) -> Resume | None:
         if self.block is self.region.use:
             self.pending = fault
             fiber.frames.append(self)
             return self._start_release(fiber)
-        self.shield.__exit__(None, None, None)
+        self._end_release(fiber)
         if self.pending is not None:  # the first error stays the error
-            raise Halt(self.pending.noted(f"its release failed too: {fault.error!r} at {fault.place.path}"))
+            raise Halt(self.pending.noted(_failed_too(fault)))
         return None
 
     async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
         if self.block is not self.region.use:  # shielded: only a deadline or an interrupt of its own gets here
             self.shield.__exit__(type(exc), exc, exc.__traceback__)
+            fiber.meter = self.meter
             return None
         if isinstance(exc, GeneratorExit):
             _log.error("%s: the run was closed without being cancelled; its resource was not released", place.path)
             return None
-        self.block = self.region.release
+        self.block, self.cancelled, fiber.meter = self.region.release, True, None
         fiber.frames.append(self)
         try:
             with fiber.run.backend.scope(None, shield=True):
                 await fiber.run.execute(fiber, self.block, self.resource)
         except Halt as halt:
             _log.error("%s: release failed after a cancellation: %r", halt.fault.place.path, halt.fault.error)
+            exc.add_note(_failed_too(halt.fault))
         finally:
             fiber.frames.pop()
+            fiber.meter = self.meter
         return None
+
+
+def _failed_too(fault: Fault) -> str:
+    return f"its release failed too: {fault.error!r} at {fault.place.path}"
+
+
+def noted(place: Place, exc: BaseException) -> Place:
+    """Give ``place`` with the notes that finalisers left on the exception that cancels."""
+    notes = getattr(exc, "__notes__", ())
+    return replace(place, notes=(*place.notes, *notes)) if notes else place

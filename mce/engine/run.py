@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 from returns.result import Failure, Success
 
-from mce.engine.compile import compile_node
+from mce.engine.compile import check_takes_one, compile_node
 from mce.engine.fiber import Fiber, Halt, Run
 from mce.engine.loop import execute
 from mce.engine.protocol import Backend
@@ -20,6 +20,7 @@ from mce.events import Event, Listener
 from mce.flow import NO_INPUT, Flow
 from mce.outcome import Outcome
 from mce.syntax import (
+    Arguments,
     Bracket,
     Call,
     Choice,
@@ -82,12 +83,12 @@ class Prepared:
         events: list[Event] = []
         listener = _both(events.append, self.listener) if self.trace else self.listener
         careful = listener is not None or self.validate or backend.careful
-        deps = await _made(self.deps)
+        deps = await _made(self.deps, backend)
         shared = Run(self.run_id, backend, execute, compile_node, deps, listener, self.validate, careful)
         node, value = self.node, self.input
         while isinstance(node, Given):
-            node, value = node.body, node.value
-        block = compile_node(node, careful)
+            value, node = node.value, node.body
+        block = compile_node(node, careful or value.__class__ is Arguments)
         fiber = Fiber(shared, block, self.state)
         try:
             result: Any = Success(await execute(fiber, block, value))
@@ -119,9 +120,11 @@ def prepare(
         input = None
     if isinstance(backend, type):
         raise InvalidInput(f"backend={backend.__name__} is a class: say backend={backend.__name__}()")
-    body = flow.node
+    body, value = flow.node, input
     while isinstance(body, Given):
-        body = body.body
+        value, body = body.value, body.body
+    if isinstance(body, Call) and not isinstance(value, Arguments):
+        check_takes_one(body.spec)
     compile_node(body, False)
     return Prepared(
         flow.node,
@@ -182,8 +185,13 @@ def _find_taker(root: Node) -> str | None:
                 if passes_on(first):
                     stack.append(second)
                 stack.append(first)
-            case Par() | Race() | Dag():
+            case Par() | Race():
                 stack.extend(reversed(children(node)))
+            case Dag(tasks, takes):
+                given = [(body, what) for (_, body), what in zip(tasks, takes, strict=True) if what.takes_input()]
+                if any(what.form != "one" for _, what in given):
+                    return f"a task of {node.name!r}"
+                stack.extend(body for body, _ in reversed(given))
             case Bracket(acquire, use):
                 if passes_on(acquire):
                     stack.append(use)
@@ -201,13 +209,16 @@ def _needs_loop(root: Node) -> bool:
     return any(isinstance(node, Timeout) for node in nodes) and any(isinstance(node, Dynamic) for node in nodes)
 
 
-async def _made(deps: Any) -> Any:
+async def _made(deps: Any, backend: Backend) -> Any:
     """Call ``deps`` if it is a factory: a function, a method, a class or a partial."""
     factory = inspect.isroutine(deps) or isinstance(deps, type | functools.partial)
     if not factory:
         return deps
     made = deps()
-    return await made if inspect.isawaitable(made) else made
+    if inspect.isawaitable(made):
+        await backend.need_loop()
+        made = await made
+    return made
 
 
 def _both(first: Listener, second: Listener | None) -> Listener:

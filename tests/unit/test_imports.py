@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[2]
 LAYERS = (
     ("mce.errors", "mce.outcome", "mce.events", "mce.state", "mce.reducers", "mce.lens", "mce.schedule"),
     ("mce.syntax",),
-    ("mce.flow", "mce.step", "mce.step_types", "mce.context"),
-    ("mce.combinators", "mce.traverse", "mce.graph", "mce.transformers"),
+    ("mce.flow", "mce.shared", "mce.step", "mce.step_types", "mce.context"),
+    ("mce.combinators", "mce.traverse", "mce.graph", "mce.transformers", "mce.stack", "mce.denotation"),
     ("mce.engine",),
     ("mce.backends", "mce.durable"),
     ("mce.testing", "mce.agents", "mce.cli", "mce.paper"),

@@ -1,0 +1,122 @@
+"""How the policies over shared things are made: internal steps around a flow.
+
+A ``Guard`` decides who may enter a flow and learns how it left. ``guarded`` makes a ``Bracket`` of it, so that whoever
+began leaves, however the flow ended; waiting to enter is part of the use and can be cancelled. What one passage keeps
+between its steps is its ``Visit``. The shared thing itself lives in the run, under the guard's key: another backend
+may keep it elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import iscoroutinefunction
+from typing import Any, ClassVar, Protocol
+
+from returns.result import Success
+
+from mce.context import Branch, Context, branch_of
+from mce.syntax import Bracket, Call, Node, StepSpec, Then, _linked, _numbered
+
+__all__ = ["Guard", "Named", "Visit", "begin", "entering", "guarded", "internal", "leaving"]
+
+
+class Named:
+    """A function, equal to itself, that is pickled by its name even where a decorator took that name over."""
+
+    __slots__ = ("fn",)
+
+    def __init__(self, fn: Any) -> None:
+        self.fn = _linked(fn, [])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and other.fn is self.fn
+
+    def __hash__(self) -> int:
+        return hash(self.fn)
+
+    def __reduce__(self) -> Any:
+        return Named, (_numbered(self.fn, {}),)
+
+
+class Visit:
+    """One passage through a guarded flow, from its ``Bracket``'s acquire to its release; ``kept`` is the guard's."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self) -> None:
+        self.kept: Any = None
+
+
+class Guard(Protocol):
+    """Decides who may enter a flow. Guards are data, and what they guard is found through the branch."""
+
+    raises: ClassVar[tuple[type[Exception], ...]]
+    """The expected failures of ``enter``."""
+
+    @property
+    def label(self) -> str:
+        """What the guard's steps are called in a path."""
+        ...
+
+    async def enter(self, branch: Branch, visit: Visit, value: Any) -> None:
+        """Wait until the flow may be entered with the input ``value``, or raise."""
+
+    def leave(self, branch: Branch, visit: Visit) -> None:
+        """Learn that the visit is over, whether or not ``enter`` was called or came to its end."""
+
+
+def internal(fn: Callable[..., Any], label: str, *, raises: tuple[type[Exception], ...] = ()) -> Call:
+    """Make the node of a combinator's own step, which takes a context and a value."""
+    is_async = iscoroutinefunction(type(fn).__call__)
+    spec = StepSpec(label, takes_context=True, is_async=is_async, raises=raises, idempotent=True, internal=True)
+    return Call(fn, spec)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    passes_on: ClassVar[bool] = True
+
+    async def __call__(self, ctx: Context[Any], value: Any) -> Success[Any]:
+        branch_of(ctx).visits().append(Visit())
+        return Success(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Enter:
+    guard: Guard
+    passes_on: ClassVar[bool] = True
+
+    async def __call__(self, ctx: Context[Any], value: Any) -> Success[Any]:
+        branch = branch_of(ctx)
+        await self.guard.enter(branch, branch.visits()[-1], value)
+        return Success(value)  # wrapped once, so that an input that is itself a Result or a flow stays as it is
+
+
+@dataclass(frozen=True, slots=True)
+class _Leave:
+    guard: Guard
+
+    async def __call__(self, ctx: Context[Any], _: Any) -> None:
+        branch = branch_of(ctx)
+        self.guard.leave(branch, branch.visits().pop())
+
+
+def begin(label: str) -> Call:
+    """Make the step that begins a visit; the release takes it off."""
+    return internal(_Begin(), label)
+
+
+def entering(guard: Guard) -> Call:
+    """Make the step that enters; it gives its input on."""
+    return internal(_Enter(guard), guard.label, raises=guard.raises)
+
+
+def leaving(guard: Guard) -> Call:
+    """Make the step that ends a visit."""
+    return internal(_Leave(guard), guard.label)
+
+
+def guarded(body: Node, guard: Guard) -> Node:
+    """Put ``guard`` around ``body``."""
+    return Bracket(begin(guard.label), Then(entering(guard), body), leaving(guard))

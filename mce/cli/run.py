@@ -1,0 +1,173 @@
+"""``mce run``: run a flow, show it while it runs, and say how it ended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, redirect_stdout, suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import anyio
+import typer
+from rich.console import Console
+
+from mce.backends.inline import InlineBackend
+from mce.backends.local import LocalBackend
+from mce.cli.exits import FAILED, OK, Broken, complain, drop, exits
+from mce.cli.jsonable import dumps
+from mce.cli.lines import Lines
+from mce.cli.live import LiveView
+from mce.cli.reading import read_input, read_state, read_text
+from mce.cli.report import as_data, show_failure, show_value
+from mce.cli.target import load_flow
+from mce.cli.trace import Trace
+from mce.engine.protocol import Backend
+from mce.engine.run import prepare, run_sync
+from mce.events import Event
+from mce.flow import Flow
+from mce.outcome import Outcome
+
+__all__ = ["BackendName", "run"]
+
+
+class BackendName(StrEnum):
+    """The backends that a run can be sent to from the command line."""
+
+    INLINE = "inline"
+    LOCAL = "local"
+
+
+class Watcher(AbstractContextManager[Any], Protocol):
+    """Is told the events of the run that happens while it is entered, and that it is to stop; it never raises."""
+
+    def tell(self, event: Event) -> None: ...
+    def stopping(self) -> None: ...
+
+
+def run(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="package.module:name or path/to/file.py:name")],
+    input_text: Annotated[
+        str | None, typer.Option("--input", metavar="JSON", help="The flow's input; - reads it from standard input.")
+    ] = None,
+    input_file: Annotated[
+        Path | None, typer.Option("--input-file", metavar="F", help="A file that holds the input as JSON.")
+    ] = None,
+    state_text: Annotated[
+        str | None,
+        typer.Option("--state", metavar="JSON", help="The state to start in; else its class's defaults."),
+    ] = None,
+    backend: Annotated[
+        BackendName, typer.Option(help="inline: one step after the other; local: concurrently.")
+    ] = BackendName.LOCAL,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the outcome to stdout as one JSON object.")] = False,
+    trace: Annotated[
+        Path | None, typer.Option("--trace", metavar="F.jsonl", help="Write every event to this file, one a line.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing while the flow runs.")] = False,
+) -> None:
+    """Run the flow TARGET and print its value.
+
+    While it runs, a terminal shows the steps and a pipe gets a line an event, on stderr, where prints go too.
+
+    Exit status: 0 success, 1 the flow failed, 2 a wrong call, 130 interrupted.
+
+    Example: mce run examples/research_agent.py:agent --input '"How do I cancel a task group?"'
+    """
+    with exits("mce run"):
+        with redirect_stdout(sys.stderr):
+            flow = load_flow(target)
+        value = read_input(flow.node, read_text("--input", input_text, input_file))
+        state = read_state(flow.node, read_text("--state", state_text, None))
+        where: Backend = InlineBackend() if backend is BackendName.INLINE else LocalBackend()
+        outcome = _run_watched(flow, value, state, where, _watcher(target, where, quiet), trace)
+        _show(outcome, as_json)
+    raise typer.Exit(OK if outcome.ok else FAILED)
+
+
+def _watcher(title: str, backend: Backend, quiet: bool) -> Watcher:
+    console = Console(file=sys.stderr)
+    if quiet or not sys.stderr.isatty() or console.is_dumb_terminal:
+        return Lines(sys.stderr, backend.now(), quiet=quiet)
+    return LiveView(console, title, backend.now)
+
+
+def _run_watched(
+    flow: Flow[Any, Any, Any, Any], value: Any, state: Any, backend: Backend, watcher: Watcher, trace: Path | None
+) -> Outcome[Any, Any, Any]:
+    with ExitStack() as stack:
+        file = None if trace is None else stack.enter_context(Trace(trace, backend.now()))
+        stack.enter_context(watcher)
+
+        def tell(event: Event) -> None:
+            watcher.tell(event)
+            if file is not None:
+                file.tell(event)
+
+        options = {"backend": backend, "validate": True, "listener": tell}
+        try:
+            outcome = _run(flow, value, state, options, watcher.stopping)
+        except SystemExit as left:
+            raise Broken(f"failed: a step ended the process, sys.exit({left.code!r})") from None
+        if file is not None:
+            file.write({"kind": "outcome", **as_data(outcome)})
+    if file is not None and file.problem:
+        complain(f"mce run: {file.problem}")
+    return outcome
+
+
+def _run(
+    flow: Flow[Any, Any, Any, Any], value: Any, state: Any, options: dict[str, Any], stopping: Callable[[], None]
+) -> Outcome[Any, Any, Any]:
+    """Run to the end; on Ctrl-C say that it is ``stopping``, let finalisers end, and raise ``KeyboardInterrupt``."""
+    if isinstance(options["backend"], InlineBackend):
+        return run_sync(flow, value, state, **options)
+
+    prepared = prepare(flow, value, state, **options)
+    ended: list[Outcome[Any, Any, Any] | BaseException] = []
+
+    async def work(done: anyio.Event) -> None:
+        try:
+            ended.append(await prepared.backend.run(prepared.run))
+        except (KeyboardInterrupt, SystemExit) as left:  # a step raised it; asyncio would drop everything at once
+            ended.append(left)
+        done.set()
+
+    async def main() -> None:
+        # Ctrl-C cancels this task past all of anyio's shields; the run is in another, which is cancelled properly.
+        async with anyio.create_task_group() as group:
+            group.start_soon(work, done := anyio.Event())
+            try:
+                await done.wait()
+            except anyio.get_cancelled_exc_class():
+                stopping()
+                raise
+
+    anyio.run(main)
+    if isinstance(ended[0], BaseException):
+        raise ended[0]
+    return ended[0]
+
+
+def _show(outcome: Outcome[Any, Any, Any], as_json: bool) -> None:
+    if not outcome.ok:
+        with suppress(OSError, SystemExit):  # rich exits when nobody reads what it writes
+            show_failure(Console(file=sys.stderr), outcome)
+    try:
+        _write_result(Console(file=sys.stdout), outcome, as_json)
+    except BrokenPipeError:
+        raise
+    except OSError as wrong:
+        drop(sys.stdout)
+        raise Broken(f"the result cannot be written: {wrong.strerror}") from None
+
+
+def _write_result(console: Console, outcome: Outcome[Any, Any, Any], as_json: bool) -> None:
+    if as_json:
+        unicode = console.encoding.startswith("utf")
+        text = dumps(as_data(outcome), indent=2 if console.is_terminal else None, ascii_only=not unicode)
+        console.file.write(f"{text}\n")
+    elif outcome.ok:
+        show_value(console, outcome.value)
+    console.file.flush()

@@ -1,0 +1,40 @@
+"""Tasks that belong to no branch: what several branches wait for outlives the one that asked for it.
+
+Whoever starts one keeps it, and waits until it has ended, so that nothing is left running after a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+__all__ = ["caller_from_threads", "is_trio", "spawn"]
+
+
+def is_trio() -> bool:
+    """Whether the event loop that runs here is trio's."""
+    return "trio" in sys.modules and asyncio._get_running_loop() is None
+
+
+def spawn(main: Callable[[], Coroutine[Any, Any, None]]) -> object:
+    """Start ``main``, which raises nothing, as a task outside all task groups, and give the task, to be kept."""
+    if is_trio():
+        import trio
+
+        return trio.lowlevel.spawn_system_task(main, context=contextvars.copy_context())
+    return asyncio.get_running_loop().create_task(main())
+
+
+def caller_from_threads() -> Callable[[Callable[[], object]], object]:
+    """Give what calls a function soon in the event loop that runs here, and may itself be called in any thread.
+
+    It raises ``RuntimeError`` when the loop is gone.
+    """
+    if is_trio():
+        import trio
+
+        return trio.lowlevel.current_trio_token().run_sync_soon
+    return asyncio.get_running_loop().call_soon_threadsafe

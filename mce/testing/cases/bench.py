@@ -1,0 +1,198 @@
+"""What conformance cases are written with: the bench that runs flows, what is expected of them, how cases are listed.
+
+A case is a function of a :class:`Bench` whose docstring is the rule that it holds a backend to. It observes through
+values, states and events, so that it also holds for a backend whose steps run in other processes.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import anyio
+from returns.result import Failure, Success
+
+from mce.engine.protocol import Backend
+from mce.errors import Defect, brief
+from mce.events import Event, StepStarted
+from mce.flow import NO_INPUT, Flow
+from mce.outcome import Outcome
+
+__all__ = [
+    "AnyFlow",
+    "Bench",
+    "Case",
+    "Cases",
+    "Loop",
+    "Mismatch",
+    "calls",
+    "expect",
+    "expect_among",
+    "expect_nothing_left",
+    "kinds",
+    "running_tasks",
+]
+
+AnyFlow: TypeAlias = Flow[Any, Any, Any, Any]
+AnyOutcome: TypeAlias = Outcome[Any, Any, Any]
+Loop: TypeAlias = Literal["asyncio", "trio"] | None
+"""The kind of the running event loop that flows are run in; ``None`` for ``run_sync`` in plain code."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+_SHOWN = 300
+
+
+class Mismatch(AssertionError):
+    """A backend gave something else than a case expects of it."""
+
+    def __init__(self, what: str, expected: object, got: object) -> None:
+        super().__init__(what, expected, got)
+        self.what, self.expected, self.got = what, expected, got
+
+    def __str__(self) -> str:
+        return f"{self.what}: expected {brief(self.expected, _SHOWN)}, got {brief(self.got, _SHOWN)}"
+
+
+def expect(got: object, wanted: object, what: str) -> None:
+    """Raise :class:`Mismatch` unless ``got`` equals ``wanted``; ``what`` names what was looked at."""
+    if got != wanted:
+        raise Mismatch(what, wanted, got)
+
+
+def expect_among(got: object, allowed: Collection[object], what: str) -> None:
+    """Raise :class:`Mismatch` unless ``got`` is one of what a backend may give here."""
+    if got not in allowed:
+        raise Mismatch(f"{what}, one of", allowed, got)
+
+
+class Bench:
+    """Runs flows, each on a fresh backend of ``make``, in plain code or in a running event loop."""
+
+    def __init__(self, make: Callable[[], Backend], loop: Loop = None) -> None:
+        self.make = make
+        self.loop: Loop = loop
+
+    @property
+    def sequential(self) -> bool:
+        """Whether branches run one after the other."""
+        return self.make().sequential
+
+    def run(self, flow: AnyFlow, input: Any = NO_INPUT, **options: Any) -> AnyOutcome:
+        """Run ``flow`` and give its outcome; in a loop, nothing of it may be running any more after that."""
+        if self.loop is None:
+            return flow.run_sync(input, backend=self.make(), **options)  # type: ignore[no-any-return]
+        return anyio.run(functools.partial(self._run_in_loop, flow, input, options), backend=self.loop)
+
+    async def _run_in_loop(self, flow: AnyFlow, input: Any, options: dict[str, Any]) -> AnyOutcome:
+        before = running_tasks()
+        outcome: AnyOutcome = await flow.run(input, backend=self.make(), **options)
+        expect_nothing_left(before)
+        return outcome
+
+    def gives(self, flow: AnyFlow, value: object, input: Any = NO_INPUT, **options: Any) -> AnyOutcome:
+        """Run ``flow``, which must succeed with ``value``."""
+        outcome = self.run(flow, input, **options)
+        if outcome.result != Success(value):
+            raise _told(Mismatch("the result", Success(value), outcome.result), outcome)
+        return outcome
+
+    def fails(self, flow: AnyFlow, error: object, input: Any = NO_INPUT, **options: Any) -> AnyOutcome:
+        """Run ``flow``, which must fail with the expected failure ``error``."""
+        outcome = self.run(flow, input, **options)
+        if outcome.result != Failure(error):
+            raise _told(Mismatch("the result", Failure(error), outcome.result), outcome)
+        return outcome
+
+    def breaks(
+        self, flow: AnyFlow, cause: type[BaseException], input: Any = NO_INPUT, **options: Any
+    ) -> tuple[AnyOutcome, Defect]:
+        """Run ``flow``, which must fail with a defect of exactly this ``cause``, and give both."""
+        outcome = self.run(flow, input, **options)
+        defect = outcome.defect
+        if defect is None or type(defect.cause) is not cause:
+            raise _told(Mismatch("the defect's cause", cause, outcome.result), outcome)
+        return outcome, defect
+
+
+def _told(mismatch: Mismatch, outcome: AnyOutcome) -> Mismatch:
+    if outcome.defect is not None:
+        mismatch.add_note(outcome.defect.traceback)
+    return mismatch
+
+
+def calls(outcome: AnyOutcome, step: str) -> int:
+    """Count how often ``step`` was called, by the events that ``trace=True`` keeps."""
+    return sum(isinstance(event, StepStarted) and event.step == step for event in outcome.trace)
+
+
+def kinds(events: Collection[Event], path: str) -> list[str]:
+    """List what happened at ``path``, in order, by the names of the events."""
+    return [type(event).__name__ for event in events if event.path == path]
+
+
+def running_tasks() -> frozenset[int]:
+    """Give the ids of the tasks of the running event loop, but for what keeps worker processes."""
+    return frozenset(task.id for task in anyio.get_running_tasks() if "process" not in (task.name or ""))
+
+
+def expect_nothing_left(before: frozenset[int]) -> None:
+    """Raise :class:`Mismatch` if tasks are running that were not among those ``before``."""
+    left = [task.name for task in anyio.get_running_tasks() if task.id in running_tasks() - before]
+    expect(left, [], "the tasks that are left running")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One rule that backends keep: ``function(bench)`` raises if it is broken.
+
+    A coroutine function ``needs_loop``: it drives the backend from within a running event loop. ``concurrent`` cases
+    do not hold for a backend on which branches run in turn.
+    """
+
+    name: str
+    function: Callable[[Bench], Any]
+    concurrent: bool = False
+
+    @property
+    def rule(self) -> str:
+        """What the case holds a backend to, in one sentence."""
+        return " ".join((inspect.getdoc(self.function) or "").split())
+
+    @property
+    def needs_loop(self) -> bool:
+        return inspect.iscoroutinefunction(self.function)
+
+    def fits(self, make: Callable[[], Backend], loop: Loop) -> bool:
+        """Whether the case can be checked on the backends of ``make`` in this ``loop``."""
+        return not (self.needs_loop and loop is None) and not (self.concurrent and make().sequential)
+
+    def check(self, make: Callable[[], Backend], loop: Loop = None) -> None:
+        """Check the backends of ``make``; raises :class:`Mismatch`, or whatever else a broken backend raises."""
+        bench = Bench(make, loop)
+        if self.needs_loop:
+            anyio.run(self.function, bench, backend=loop or "asyncio")
+        else:
+            self.function(bench)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Cases:
+    """The cases of one topic, added to by decorating functions with it."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.found: list[Case] = []
+
+    def __call__(self, function: F) -> F:
+        self.found.append(Case(f"{self.topic}.{function.__name__}", function))
+        return function
+
+    def concurrent(self, function: F) -> F:
+        """Add a case that needs branches to run at the same time."""
+        self.found.append(Case(f"{self.topic}.{function.__name__}", function, concurrent=True))
+        return function
