@@ -22,6 +22,8 @@ __all__ = ["apply", "gather", "last", "lift", "quorum", "settle", "validate", "z
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
+X = TypeVar("X", default=Any)  # of a lambda nothing is known
+Y = TypeVar("Y", default=Any)
 I = TypeVar("I")  # noqa: E741
 S = TypeVar("S")
 A1 = TypeVar("A1")
@@ -352,7 +354,7 @@ def quorum(k: int, *flows: Flow[I, A, E, S]) -> Flow[I, tuple[A, ...], tuple[E, 
     return _par(flows, "quorum", Join("quorum", count=k))
 
 
-def lift(f: Callable[[A], B]) -> Flow[A, B]:
+def lift(f: Callable[[X], Y]) -> Flow[X, Y]:
     """Make a flow of the pure function ``f`` of the input.
 
     Laws: ``lift(identity) = identity()``; ``lift(f) >> lift(g) = lift(lambda a: g(f(a)))``;

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from typing_extensions import TypeVar
+
 from mce.context import Context
 from mce.errors import DefinitionError, brief
 from mce.flow import Flow
@@ -11,8 +13,10 @@ from mce.step import step
 
 __all__ = ["sleep"]
 
+A = TypeVar("A", default=Any)
 
-def sleep(seconds: float) -> Flow[Any, Any]:
+
+def sleep(seconds: float) -> Flow[A, A]:
     """Wait ``seconds`` on the backend's clock and give the input on.
 
     Laws: ``sleep(0) = identity()``; ``sleep(a) >> sleep(b) = sleep(a + b)``, up to the clock's precision.

@@ -1,7 +1,8 @@
 """Task graphs: every task starts as soon as what it takes is there.
 
 :class:`Dag` builds one from Python, with handles that carry the types; ``Dag.from_edges`` makes one of data. Both give
-an ordinary flow; how it runs is in :mod:`mce.engine.dag`.
+an ordinary flow; how it runs is in :mod:`mce.engine.dag`. The module is long for its overloads, which
+:mod:`mce.combinators.dag_types` explains.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing_extensions import TypeVar
 
 from mce.combinators.dag_edges import from_edges
 from mce.combinators.dag_tasks import OnFailure, join_of, own_name, task_of
-from mce.combinators.dag_types import Handle, Takes1, Takes2, Takes3, Takes4, Value
+from mce.combinators.dag_types import Handle, Value
 from mce.errors import DefinitionError, brief
 from mce.flow import Flow, path_label
 from mce.syntax import Dag as DagNode
@@ -25,10 +26,10 @@ __all__ = ["Dag", "Handle"]
 
 I = TypeVar("I", default=object)  # noqa: E741
 B = TypeVar("B")
-A1 = TypeVar("A1", bound=Value)
-A2 = TypeVar("A2", bound=Value)
-A3 = TypeVar("A3", bound=Value)
-A4 = TypeVar("A4", bound=Value)
+A1 = TypeVar("A1", bound=Value | None)
+A2 = TypeVar("A2", bound=Value | None)
+A3 = TypeVar("A3", bound=Value | None)
+A4 = TypeVar("A4", bound=Value | None)
 S1 = TypeVar("S1")
 E0 = TypeVar("E0")
 E1 = TypeVar("E1")
@@ -105,7 +106,18 @@ class Dag(Generic[I]):
     @overload
     def add(
         self,
-        flow: Takes1[A1, B, E0, S1],
+        flow: Callable[[A1], Flow[None, B, E0, S1]],
+        a1: Handle[A1, E1, object] | A1,
+        /,
+        *,
+        name: str | None = ...,
+        after: Iterable[Handle[Any, E9, object]] = ...,  # pyright: ignore[reportInvalidTypeVarUse]
+        **more: Any,
+    ) -> Handle[B, E0 | E1 | E9, S1]: ...
+    @overload
+    def add(
+        self,
+        flow: Callable[[A1], Flow[None, B, E0, S1]],
         a1: Handle[A1, E1, S1] | A1,
         /,
         *,
@@ -128,7 +140,19 @@ class Dag(Generic[I]):
     @overload
     def add(
         self,
-        flow: Takes2[A1, A2, B, E0, S1],
+        flow: Callable[[A1, A2], Flow[None, B, E0, S1]],
+        a1: Handle[A1, E1, object] | A1,
+        a2: Handle[A2, E2, object] | A2,
+        /,
+        *,
+        name: str | None = ...,
+        after: Iterable[Handle[Any, E9, object]] = ...,  # pyright: ignore[reportInvalidTypeVarUse]
+        **more: Any,
+    ) -> Handle[B, E0 | E1 | E2 | E9, S1]: ...
+    @overload
+    def add(
+        self,
+        flow: Callable[[A1, A2], Flow[None, B, E0, S1]],
         a1: Handle[A1, E1, S1] | A1,
         a2: Handle[A2, E2, S1] | A2,
         /,
@@ -153,7 +177,20 @@ class Dag(Generic[I]):
     @overload
     def add(
         self,
-        flow: Takes3[A1, A2, A3, B, E0, S1],
+        flow: Callable[[A1, A2, A3], Flow[None, B, E0, S1]],
+        a1: Handle[A1, E1, object] | A1,
+        a2: Handle[A2, E2, object] | A2,
+        a3: Handle[A3, E3, object] | A3,
+        /,
+        *,
+        name: str | None = ...,
+        after: Iterable[Handle[Any, E9, object]] = ...,  # pyright: ignore[reportInvalidTypeVarUse]
+        **more: Any,
+    ) -> Handle[B, E0 | E1 | E2 | E3 | E9, S1]: ...
+    @overload
+    def add(
+        self,
+        flow: Callable[[A1, A2, A3], Flow[None, B, E0, S1]],
         a1: Handle[A1, E1, S1] | A1,
         a2: Handle[A2, E2, S1] | A2,
         a3: Handle[A3, E3, S1] | A3,
@@ -180,7 +217,21 @@ class Dag(Generic[I]):
     @overload
     def add(
         self,
-        flow: Takes4[A1, A2, A3, A4, B, E0, S1],
+        flow: Callable[[A1, A2, A3, A4], Flow[None, B, E0, S1]],
+        a1: Handle[A1, E1, object] | A1,
+        a2: Handle[A2, E2, object] | A2,
+        a3: Handle[A3, E3, object] | A3,
+        a4: Handle[A4, E4, object] | A4,
+        /,
+        *,
+        name: str | None = ...,
+        after: Iterable[Handle[Any, E9, object]] = ...,  # pyright: ignore[reportInvalidTypeVarUse]
+        **more: Any,
+    ) -> Handle[B, E0 | E1 | E2 | E3 | E4 | E9, S1]: ...
+    @overload
+    def add(
+        self,
+        flow: Callable[[A1, A2, A3, A4], Flow[None, B, E0, S1]],
         a1: Handle[A1, E1, S1] | A1,
         a2: Handle[A2, E2, S1] | A2,
         a3: Handle[A3, E3, S1] | A3,
@@ -374,7 +425,8 @@ class Dag(Generic[I]):
 
     def _own(self, handle: Any, where: str) -> str | None:
         if not isinstance(handle, Handle):
-            raise DefinitionError(f"{where} takes handles, which dag.add gives, not {brief(handle, 60)}")
+            kind = type(handle).__name__
+            raise DefinitionError(f"{where} takes handles, which dag.add gives, not {kind} {brief(handle, 60)}")
         if handle.dag is not self:
             raise DefinitionError(f"{where}: {handle!r} is of another dag")
         return handle.name

@@ -30,8 +30,13 @@ class _Flight:
     def __init__(self, leader: Visit, branch: Branch) -> None:
         self.leader = leader
         self.branch = branch
-        self.waiting: OrderedDict[Visit, anyio.Event] = OrderedDict()
+        self.waiting: OrderedDict[Visit, tuple[Branch, anyio.Event]] = OrderedDict()
         self.found: Success[Any] | None = None
+
+    def hand_over(self) -> None:
+        """Make the one who has waited longest the one who computes."""
+        self.leader, (self.branch, turn) = self.waiting.popitem(last=False)
+        turn.set()
 
 
 class Kept:
@@ -59,11 +64,11 @@ class Kept:
             return
         if flight.branch in branch.lineage():
             raise UsageError(f"a cached flow asks itself for the same input, {brief(key, 60)}, and would wait for ever")
-        flight.waiting[visit] = turn = anyio.Event()
+        turn = anyio.Event()
+        flight.waiting[visit] = (branch, turn)
         await turn.wait()
         if flight.found is not None:
             raise Hit(flight.found.unwrap())
-        flight.branch = branch
 
     def end(self, branch: Branch, visit: Visit, key: Hashable, ended: Result[Any, Any] | None) -> None:
         """Keep what the visit has computed and wake all who wait, or else the next one; forget a visit that waited."""
@@ -75,13 +80,12 @@ class Kept:
         elif isinstance(ended, Success):
             flight.found = ended
             del self.flights[key]
-            for turn in flight.waiting.values():
+            for _, turn in flight.waiting.values():
                 turn.set()
             if not self.only_flights:
                 until = float("inf") if self.ttl is None else branch.backend.now() + self.ttl
                 self.values[key] = (ended.unwrap(), until)
         elif flight.waiting:
-            flight.leader, turn = flight.waiting.popitem(last=False)
-            turn.set()
+            flight.hand_over()
         else:
             del self.flights[key]

@@ -36,6 +36,7 @@ P = ParamSpec("P")
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
+X = TypeVar("X", default=Any)
 E1 = TypeVar("E1")
 E2 = TypeVar("E2")
 I1 = TypeVar("I1")
@@ -71,7 +72,7 @@ def fail(error: E1) -> Flow[object, Never, E1]:
 _IDENTITY: Flow[Any, Any] = Flow(Fn(same))
 
 
-def identity() -> Flow[A, A]:
+def identity() -> Flow[X, X]:
     """Give the input: the unit of ``>>``.
 
     Laws: ``identity() >> m = m``; ``m >> identity() = m``.

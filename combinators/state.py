@@ -19,6 +19,7 @@ E1 = TypeVar("E1")
 I1 = TypeVar("I1")
 S1 = TypeVar("S1")
 S2 = TypeVar("S2")
+S3 = TypeVar("S3", default=Any)  # of a lambda nothing is known
 
 
 def _read(state: Any) -> tuple[Any, Any]:
@@ -74,7 +75,7 @@ class _Modify:
         return None, self.f(state)
 
 
-def modify(f: Callable[[S1], S1]) -> Flow[object, None, Never, S1]:
+def modify(f: Callable[[S3], S3]) -> Flow[object, None, Never, S3]:
     """Replace the state by ``f`` of it; what ``f`` raises is a defect.
 
     Laws: ``modify(identity) = pure(None)``; ``modify(f) >> modify(g) = modify(lambda s: g(f(s)))``.

@@ -298,7 +298,7 @@ class Race(_Node):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Loop(_Node):
-    """``body`` over and over until ``until(value)``; without ``until`` it gives ``Again`` or ``Done`` (``tailRecM``)."""
+    """``body`` over and over until ``until(value)``; without it the body gives ``Again`` or ``Done`` (``tailRecM``)."""
 
     body: Node
     at_most: int | None = None

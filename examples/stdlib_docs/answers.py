@@ -54,7 +54,13 @@ def _quote(passage: Passage) -> str:
     if not any(texts):
         return f"no description; see its signature. {shorten(passage.document.parent, _LONGEST // 2)}".rstrip()
     said = [passage.text] if passage.text in texts[1:] else texts[1:2]
-    return shorten(" ".join([texts[0], *said]))
+    return shorten(" ".join(map(_end, [texts[0], *said])))
+
+
+def _end(text: str) -> str:
+    """Close a text that does not end as a sentence, so that another can follow."""
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?", ":", ";")) else f"{text}."
 
 
 def _is_code(text: str) -> bool:

@@ -78,14 +78,12 @@ def cache_folder() -> Path:
     return Path(base) / "mce"
 
 
-def open_index(
-    progress: Progress | None = None, *, folder: Path | None = None, sources: Path | None = None
-) -> Path:
+def open_index(progress: Progress | None = None, *, folder: Path | None = None, sources: Path | None = None) -> Path:
     """Give the path of a good index in ``folder`` (by default ``cache_folder()``), building it when there is none.
 
     ``progress(done, total)`` is called while it is built, a few seconds. Where the folder cannot be written, the index
-    lives in a temporary folder until the process ends, and a ``RuntimeWarning`` says so. Other ``sources`` than those of
-    the running Python want a folder of their own. Raises ``NoSources`` and ``BrokenIndex``.
+    lives in a temporary folder until the process ends, and a ``RuntimeWarning`` says so. ``sources``, when they are not
+    those of the running Python, want a folder of their own. Raises ``NoSources`` and ``BrokenIndex``.
     """
     name = _file_name()
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .documents import Document
 from .questions import Term, find_terms
@@ -25,8 +25,10 @@ _NAME_BONUS, _SENTENCE_BONUS = 0.35, 0.35
 _RELATED_WEIGHT, _UNKNOWN_WEIGHT, _STRANGER_WEIGHT = 0.7, 1.3, 2.0
 # The share of the question that a passage must speak of to be cited, and the best one to be evidence: of a question
 # of one or two words, nearly all.
-_CITED, _EVIDENCE, _EVIDENCE_FOR_TWO = 0.27, 0.42, 0.7
-_LEAST_SCORE = 0.48
+_CITED, _EVIDENCE, _EVIDENCE_FOR_TWO = 0.27, 0.46, 0.7
+_LEAST_SCORE = 0.52
+# How much more a related word may tell than the one that was said, for as much as it is rarer.
+_RARER, _MOST_GAIN, _LEAST = 0.8, 2.0, 0.05
 _NEAR_BEST = 0.45  # to be cited, as a share of the best score
 _MOST_PASSAGES = 12
 _LONGEST = 400
@@ -52,7 +54,7 @@ def best_passages(
 
     ``weights`` says how much each stem tells, as ``weigh`` gives it. Empty when there is no evidence.
     """
-    asked = [(term, weight) for term in find_terms(question) if (weight := _weight(term, weights))]
+    asked = [(_tell(term, weights), weight) for term in find_terms(question) if (weight := _weight(term, weights))]
     ranked = [passage for document in documents if asked and (passage := _rank(document, asked))]
     ranked.sort(key=lambda passage: (-passage.score, passage.document.name))
     best = _without_repetitions(ranked)[:limit]
@@ -85,9 +87,21 @@ def _weight(term: Term, weights: Mapping[str, float]) -> float:
     return _STRANGER_WEIGHT if term.is_tool else _UNKNOWN_WEIGHT
 
 
+def _tell(term: Term, weights: Mapping[str, float]) -> Term:
+    """Strengthen those related words of ``term`` that tell more than it does: "similar" does less than "difflib"."""
+    own = weights.get(term.stem, 1.0)
+    if own == 1:
+        return term
+    rarer = ((form, _RARER * weights.get(form, 1.0) / max(own, _LEAST)) for form in term.forms)
+    gains = {form: min(_MOST_GAIN, max(1.0, gain)) for form, gain in rarer}
+    forms = {form: strength * (gains[form] if strength < 1 else 1) for form, strength in term.forms.items()}
+    return replace(term, forms=forms)
+
+
 def _rank(document: Document, asked: _Asked) -> Passage | None:
     """Give the best passage of ``document``; None when it says too little of what was asked."""
-    total = sum(weight for _, weight in asked)
+    named = [term for term, _ in asked if term.is_name and term.stem in document.words]
+    total = sum(weight for term, weight in asked if not named or term in named)
     signature = frozenset(stems(document.signature.partition("(")[2]))
     around = [(document.words, _IN_NAME), (signature, _IN_SIGNATURE), (frozenset(stems(document.parent)), _IN_PARENT)]
     best = None
@@ -98,8 +112,8 @@ def _rank(document: Document, asked: _Asked) -> Passage | None:
         found = [_match(term, fields) for term, _ in asked]
         score = sum(weight * match for (_, weight), match in zip(asked, found, strict=True)) / total
         coverage = sum(weight for (_, weight), match in zip(asked, found, strict=True) if match) / total
-        if any(term.is_name and term.stem in document.words for term, _ in asked):
-            coverage = 1.0  # it was asked for by name
+        if named:  # whatever else was said
+            coverage = 1.0
         if coverage >= _CITED and (best is None or score > best.score):
             best = Passage(document, text, score, coverage)
     if best is None:

@@ -75,7 +75,7 @@ def find_terms(question: str) -> tuple[Term, ...]:
         for name in _phrases(words, at):
             forms.setdefault(joined(name), _PHRASE)
         is_identifier = bool(_IDENTIFIER.match(word))
-        is_literal = word in quoted or any(map(str.isdigit, word)) or (is_identifier and "_" in word)
+        is_literal = word in quoted or any(map(str.isdigit, word)) or ("_" in word and "." not in word)
         own = joined(word)
         if is_literal:
             forms[_own_name(word)] = 1.0

@@ -37,15 +37,19 @@ def jsonable(value: object) -> Any:
     >>> jsonable([object]), jsonable(iter([]))
     (["<class 'object'>"], '<list_iterator object at ...>')
     """
-    try:
-        return _data(value, ())
-    except Exception:  # a container of one's own whose iteration fails, or that changes meanwhile
-        return brief(value, _REPR)
+    return _tried(value, ())
 
 
 def dumps(data: object, *, indent: int | None = None, ascii_only: bool = True) -> str:
     """Write data made by :func:`jsonable` as JSON text."""
     return json.dumps(data, indent=indent, ensure_ascii=ascii_only, allow_nan=False)
+
+
+def _tried(value: Any, above: tuple[int, ...]) -> Any:
+    try:
+        return _data(value, above)
+    except Exception:  # a container of one's own whose iteration fails, or that changes meanwhile
+        return brief(value, _REPR)
 
 
 def _data(value: Any, above: tuple[int, ...]) -> Any:
@@ -129,7 +133,7 @@ def error_as_data(error: Any, above: tuple[int, ...] = ()) -> dict[str, Any]:
             errors = [error_as_data(part, above) for part in error]
             return {"type": type(error).__name__, "message": brief(error, _REPR), "errors": errors}
         case _:
-            return {"type": type(error).__name__, "message": brief(error, _REPR), "value": _data(error, above)}
+            return {"type": type(error).__name__, "message": brief(error, _REPR), "value": _tried(error, above)}
 
 
 def _message(error: BaseException) -> str:

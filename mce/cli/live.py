@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -66,8 +66,9 @@ class LiveView:
         self._redirected = ExitStack()
 
     def __enter__(self) -> LiveView:
-        for redirect, stream in ((redirect_stdout, sys.stdout), (redirect_stderr, sys.stderr)):
-            printed = _Printed(self._above, stream)
+        stderr = sys.stderr
+        for redirect in (redirect_stdout, redirect_stderr):
+            printed = _Printed(self._above, stderr)
             self._redirected.callback(printed.finish)
             self._redirected.enter_context(redirect(printed))
         self._live.start(refresh=True)
@@ -156,7 +157,7 @@ class LiveView:
 
 
 class _Printed(io.TextIOBase):
-    """Stands for a standard stream while the view is on: whole lines go above it."""
+    """Stands for a standard stream while the view is on: whole lines go above it; for all else it is ``stream``."""
 
     def __init__(self, above: deque[Text], stream: TextIO) -> None:
         self._above = above
@@ -173,6 +174,9 @@ class _Printed(io.TextIOBase):
 
     def fileno(self) -> int:
         return self._stream.fileno()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
         """Take in ``text``; of a line that was written over and over, the last form counts."""

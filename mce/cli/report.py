@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from returns.result import Failure
 from rich.console import Console
-from rich.pretty import Pretty, pretty_repr
+from rich.pretty import pretty_repr
 from rich.text import Text
 
 from mce.cli.jsonable import error_as_data, jsonable
@@ -16,9 +16,10 @@ from mce.cli.tracebacks import defect_traceback
 from mce.errors import Defect, brief
 from mce.outcome import Outcome, Place, Sibling
 
-__all__ = ["as_data", "show_failure", "show_value"]
+__all__ = ["as_data", "is_terminal", "show_failure", "show_value"]
 
 _WIDTH = 100
+_HUGE = 200_000
 _ELEMENTS = 200
 _CHARACTERS = 10_000
 _SIBLINGS = 10
@@ -36,8 +37,14 @@ def as_data(outcome: Outcome[Any, Any, Any]) -> dict[str, Any]:
 def _where(place: Place | None) -> dict[str, Any] | None:
     if place is None:
         return None
-    siblings = [{"path": sibling.path, **jsonable(sibling.result)} for sibling in place.siblings]
+    siblings = [_sibling(sibling) for sibling in place.siblings]
     return {"path": place.path, "attempt": place.attempt, "siblings": siblings, "notes": list(place.notes)}
+
+
+def _sibling(sibling: Sibling) -> dict[str, Any]:
+    if isinstance(sibling.result, Failure):
+        return {"path": sibling.path, "ok": False, "error": error_as_data(sibling.result.failure())}
+    return {"path": sibling.path, "ok": True, "value": jsonable(sibling.result.unwrap())}
 
 
 def show_value(console: Console, value: object) -> None:
@@ -45,23 +52,39 @@ def show_value(console: Console, value: object) -> None:
 
     A terminal gets lines folded between words, colours, and the first of very many elements; a pipe gets all as it is.
     """
+    terminal = is_terminal(console)
     text = _own_text(value)
-    if console.is_terminal:
-        console.print(Pretty(value, max_length=_ELEMENTS, max_string=_CHARACTERS) if text is None else Text(text))
+    shown = _pretty(value, console.width if terminal else None) if text is None else text
+    if terminal:
+        console.print(shown, markup=False, emoji=False, highlight=text is None)
     else:
-        console.file.write(f"{pretty_repr(value, max_width=_WIDTH) if text is None else text}\n")
+        console.file.write(f"{shown}\n")
+
+
+def is_terminal(console: Console) -> bool:
+    """Whether somebody looks at what ``console`` writes; rich would say so too when it is only to write colours."""
+    return console.file.isatty()
 
 
 def _own_text(value: object) -> str | None:
     if isinstance(value, str):
         return value
     try:
-        if type(value).__str__ not in (object.__str__, BaseModel.__str__, BaseException.__str__):
-            return str(value)
-        pretty_repr(value)
+        has_own = type(value).__str__ not in (object.__str__, BaseModel.__str__, BaseException.__str__)
+        return str(value) if has_own else None
+    except Exception:
+        return None
+
+
+def _pretty(value: object, width: int | None) -> str:
+    """Write ``value`` on as many lines as it needs; in a ``width`` only the first of very many elements."""
+    try:
+        if width is not None:
+            return pretty_repr(value, max_width=width, max_length=_ELEMENTS, max_string=_CHARACTERS)
+        whole = repr(value)
+        return pretty_repr(value, max_width=_WIDTH) if _WIDTH < len(whole) < _HUGE else whole
     except Exception:
         return brief(value, _CHARACTERS)
-    return None
 
 
 def show_failure(console: Console, outcome: Outcome[Any, Any, Any]) -> None:
@@ -82,7 +105,7 @@ def show_failure(console: Console, outcome: Outcome[Any, Any, Any]) -> None:
         said.append("\n  state ", "dim").append(brief(outcome.state, _STATE))
     if isinstance(error, Defect) and (traceback := defect_traceback(error)):
         said.append(f"\n\n{traceback.rstrip()}", "dim")
-    console.print(said, soft_wrap=not console.is_terminal, highlight=False)
+    console.print(said, soft_wrap=not is_terminal(console), highlight=False)
 
 
 def _what(error: object) -> str:

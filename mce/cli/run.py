@@ -20,7 +20,7 @@ from mce.cli.jsonable import dumps
 from mce.cli.lines import Lines
 from mce.cli.live import LiveView
 from mce.cli.reading import read_input, read_state, read_text
-from mce.cli.report import as_data, show_failure, show_value
+from mce.cli.report import as_data, is_terminal, show_failure, show_value
 from mce.cli.target import load_flow
 from mce.cli.trace import Trace
 from mce.engine.protocol import Backend
@@ -88,7 +88,7 @@ def run(
 
 def _watcher(title: str, backend: Backend, quiet: bool) -> Watcher:
     console = Console(file=sys.stderr)
-    if quiet or not sys.stderr.isatty() or console.is_dumb_terminal:
+    if quiet or not (is_terminal(console) and console.is_interactive):
         return Lines(sys.stderr, backend.now(), quiet=quiet)
     return LiveView(console, title, backend.now)
 
@@ -166,7 +166,7 @@ def _show(outcome: Outcome[Any, Any, Any], as_json: bool) -> None:
 def _write_result(console: Console, outcome: Outcome[Any, Any, Any], as_json: bool) -> None:
     if as_json:
         unicode = console.encoding.startswith("utf")
-        text = dumps(as_data(outcome), indent=2 if console.is_terminal else None, ascii_only=not unicode)
+        text = dumps(as_data(outcome), indent=2 if is_terminal(console) else None, ascii_only=not unicode)
         console.file.write(f"{text}\n")
     elif outcome.ok:
         show_value(console, outcome.value)

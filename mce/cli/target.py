@@ -54,7 +54,7 @@ def _no_name(target: str) -> str:
 def _module(place: str) -> ModuleType:
     if not place:
         raise WrongCall(f"TARGET says no module or file before the colon: {_FORM}")
-    if place.endswith(".py") or os.sep in place:
+    if place.endswith(".py") or "/" in place or os.sep in place:
         return _from_file(Path(place))
     return _from_package(place)
 
@@ -81,9 +81,8 @@ def _no_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f"there is no file {path}, and no folder {path.parent}"
     names = [found.name for found in path.parent.glob("*.py")]
-    return (
-        f"there is no file {path}{_hint(path.name, names, around='' if path.parent == Path() else f'{path.parent}/')}"
-    )
+    around = "" if path.parent == Path() else f"{path.parent}{os.sep}"
+    return f"there is no file {path}{_hint(path.name, names, around=around)}"
 
 
 def _is_file_of(module: ModuleType, path: Path) -> bool:

@@ -110,7 +110,7 @@ class ForkRegion(Region):
 
         try:
             async with anyio.create_task_group() as group:
-                name = fiber.within(self.name)
+                name = fiber.within(self.name) if fiber.careful else self.label  # a path takes time to put together
                 if self.limit is None:
                     for at in range(len(branches)):
                         group.start_soon(work, group, iter((at,)), name=f"{name}[{at}]")

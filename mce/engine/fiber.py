@@ -127,7 +127,8 @@ class Fiber:
         for fiber in reversed(list(self.lineage())):
             if fiber.segment:
                 found.append(fiber.segment)
-            found.extend(scope for frame in fiber.frames if (scope := frame.scope()))
+            if fiber.frames:
+                found.extend(scope for frame in fiber.frames if (scope := frame.scope()))
         return found
 
     def path(self) -> str:

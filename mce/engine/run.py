@@ -188,10 +188,11 @@ def _find_taker(root: Node) -> str | None:
             case Par() | Race():
                 stack.extend(reversed(children(node)))
             case Dag(tasks, takes):
-                given = [(body, what) for (_, body), what in zip(tasks, takes, strict=True) if what.takes_input()]
-                if any(what.form != "one" for _, what in given):
-                    return f"a task of {node.name!r}"
-                stack.extend(body for body, _ in reversed(given))
+                given = [(task, what) for task, what in zip(tasks, takes, strict=True) if what.takes_input()]
+                for (name, _), what in given:
+                    if what.form == "arguments":
+                        return f"task {name!r} of {node.name!r}"
+                stack.extend(body for (_, body), _ in reversed(given))
             case Bracket(acquire, use):
                 if passes_on(acquire):
                     stack.append(use)

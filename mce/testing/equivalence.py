@@ -6,8 +6,8 @@ else in any order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from returns.result import Failure, Success
@@ -67,7 +67,7 @@ def _left_over(calls: Sequence[Any], others: Sequence[Any]) -> list[Any]:
 def canonical(value: Any) -> Any:
     """Give ``value`` with every exception in it replaced by what identifies it, which leaves out where it happened.
 
-    Looks into results, tuples, lists and mappings, and into errors.
+    Looks into results, tuples, lists, dicts, dataclasses and errors.
 
     >>> from mce import Defect
     >>> canonical(Defect(KeyError("k"), path="here")) == canonical(Defect(KeyError("k"), path="there"))
@@ -87,10 +87,12 @@ def canonical(value: Any) -> Any:
         case BaseException():
             told = {name: canonical(part) for name, part in vars(value).items() if not name.startswith("__")}
             return (type(value), {**told, "path": ""} if "path" in told else (canonical(value.args), told))
-        case tuple() | list():
-            return type(value)(map(canonical, value)) if type(value) in (tuple, list) else value
-        case Mapping():
-            return {key: canonical(part) for key, part in value.items()} if type(value) is dict else value
+        case tuple() | list() if type(value) in (tuple, list):
+            return type(value)(map(canonical, value))
+        case dict() if type(value) is dict:
+            return {key: canonical(part) for key, part in value.items()}
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return (type(value), *(canonical(getattr(value, field.name)) for field in fields(value) if field.compare))
         case _:
             return value
 

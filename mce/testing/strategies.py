@@ -45,7 +45,7 @@ def continuation(text: str) -> Choice:
 
 def arrows(
     *,
-    size: int = 8,
+    size: int = 6,
     fails: bool = True,
     defects: bool = True,
     deterministic: bool = False,
@@ -62,7 +62,7 @@ def arrows(
 
 def flows(
     *,
-    size: int = 8,
+    size: int = 6,
     fails: bool = True,
     defects: bool = True,
     deterministic: bool = False,

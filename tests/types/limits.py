@@ -26,6 +26,7 @@ from mce import (
     put,
     race,
     sequence,
+    sleep,
     step,
     switch,
 )
@@ -96,9 +97,14 @@ gather(plan("a"), spend(1.0))  # E pyright: Notes and Purse; mypy: Flow[..., Nev
 
 # -- pyright ----------------------------------------------------------------------------------------------------------
 
-# The unit has no type but from what it meets. Declare it: `same: Flow[str, str] = identity()`.
-assert_type(upper >> identity(), Flow[str, str])  # E pyright: Unknown
-assert_type(upper >> lift(lambda word: word.title()), Flow[str, str])  # E pyright: Unknown; say .map(...)
+# What only gives its input on has no type but from what it meets, and is not checked. Declare it, as here.
+assert_type(upper >> identity(), Flow[str, str])  # E pyright: Any
+pure(3) >> sleep(1) >> length  # E mypy: int into str
+pause: Flow[str, str] = sleep(1)
+assert_type(upper >> pause, Flow[str, str])
+
+# So does a lambda that is made a flow by itself. Say `upper.map(lambda word: word.title())`.
+assert_type(upper >> lift(lambda word: word.title()), Flow[str, str])  # E pyright: Unknown
 
 # Two values that never come make one that is unknown.
 assert_type(race(fail("a"), fail("b")), Flow[object, Never, tuple[str, str]])  # E pyright: Unknown

@@ -114,6 +114,7 @@ assert_type(plan.timeout(3).retry(recurs(2)).timeout(9), Flow[str, int, NoPlan |
 
 # the first success wins; if there is none, the errors come in branch order
 
+assert_type(race(), Flow[object, Never, tuple[()]])
 assert_type(race(plan), Flow[str, int, tuple[NoPlan], Notes])
 assert_type(race(plan, read), Flow[str, int | bytes, tuple[NoPlan, NoFile], Notes])
 assert_type(race(read, upper), Flow[str, bytes | str, tuple[NoFile, Never]])

@@ -196,5 +196,7 @@ class Model:
 
 
 assert_type(flow(step(Model("small"))), Flow[str, str, Refused])
-assert_type(flow(step(name="ask")(Model("small"))), Flow[str, str, Refused])
+assert_type(flow(step(Model("small"), name="ask", idempotent=True)), Flow[str, str, Refused])
+assert_type(flow(step(name="ask", timeout=9)(Model("small"))), Flow[str, str, Refused | TimedOut])
+assert_type(flow(step(str.upper)), Flow[str, str])
 assert_type(pure("why?") >> step(Model("small")), Flow[object, str, Refused])

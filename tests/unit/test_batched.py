@@ -76,6 +76,8 @@ def test_where_branches_run_in_turn_each_call_is_a_batch_of_one() -> None:
     database = Database()
     assert each(batched(database.fetch)).run_sync([1, 2, 1], backend=VirtualInline()).value == (10, 20, 10)
     assert database.asked == [[1], [2], [1]]
+    assert each(batched(database.fetch, max_wait=1000)).run_sync([1, 2], backend=VirtualInline()).ok
+    assert database.times[4] - database.times[3] == 1
 
 
 @on_fair
@@ -170,6 +172,7 @@ def test_an_exception_that_nobody_declared_is_a_defect_of_every_caller(make: Mak
     defects: list[Any] = [result.failure() for result in outcome.value]
     assert [defect.path for defect in defects] == ["settle[0]/wrong", "settle[1]/wrong"]
     assert [defect.traceback.count("raise ZeroDivisionError(keys)") for defect in defects] == [1, 1]
+    assert len({len(defect.traceback.splitlines()) for defect in defects}) == 1
 
 
 @pytest.mark.parametrize(
@@ -256,6 +259,15 @@ def test_when_all_have_left_before_it_is_sent_nobody_is_asked(make: Make) -> Non
     flow = settle(fetch(1).timeout(1), fetch(2).timeout(2)) >> fetch(3)
     assert flow.run_sync(backend=make()).value == 30
     assert database.asked == [[3]]
+
+
+@pytest.mark.parametrize("max_wait", [0, 10])
+@on_concurrent
+def test_who_comes_as_the_last_one_leaves_is_served(make: Make, max_wait: float) -> None:
+    database = Database()
+    fetch = batched(database.fetch, max_wait=max_wait)
+    quitter = fetch(1).timeout(0.5).or_else(pure("gave up"))
+    assert gather(quitter, sleep(0.5) >> fetch(2)).run_sync(backend=make()).value == ("gave up", 20)
 
 
 @on_concurrent

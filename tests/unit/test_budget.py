@@ -87,6 +87,7 @@ def shapes(work: Work) -> dict[str, Flow[Any, Any, Any]]:
 
     inc = work.inc
     return {
+        "forked": gather(work.dynamic, inc.bind(inc)),
         "chain": inc >> work.plain >> work.quick >> inc,
         "given": inc(1) >> inc(n=2) >> inc(3) >> inc(4),
         "gather": gather(inc, inc >> inc, inc),
@@ -146,7 +147,8 @@ def test_around_it_one_can_recover(make: Make) -> None:
 @on_all
 def test_a_failure_inside_stays_what_it_is(make: Make) -> None:
     work = Work()
-    outcome = budget(work.inc >> lift(lambda n: n // 0), steps=5, seconds=5, cost=5).run_sync(0, backend=make())
+    wrong: Flow[int, int] = lift(lambda n: n // 0)
+    outcome = budget(work.inc >> wrong, steps=5, seconds=5, cost=5).run_sync(0, backend=make())
     assert outcome.defect is not None
     assert isinstance(outcome.defect.cause, ZeroDivisionError)
 
@@ -158,6 +160,13 @@ def test_of_nested_budgets_all_count(make: Make, outer: int, inner: int, what: i
     outcome = budget(budget(work.inc >> work.inc >> work.inc, steps=inner), steps=outer).run_sync(0, backend=make())
     assert outcome.error == BudgetExceeded("steps", what, "inc:3")
     assert work.calls == 2
+
+
+@on_all
+def test_what_the_outer_budget_refuses_the_inner_one_does_not_answer_for(make: Make) -> None:
+    work = Work()
+    inner = budget(work.inc >> work.inc >> work.inc, steps=9).recover(lambda _: pure(0), on=BudgetExceeded)
+    assert budget(inner, steps=2).run_sync(0, backend=make()).error == BudgetExceeded("steps", 2, "inc:3")
 
 
 @on_all
@@ -181,7 +190,9 @@ def test_what_finalisers_call_is_free_and_runs(make: Make) -> None:
     outcome = budget(ensure(use, close("lock")), steps=2).run_sync(backend=make())
     assert isinstance(outcome.error, BudgetExceeded)
     assert closed == ["file", "lock"]
-    assert budget(ensure(work.inc(0), close("lock") >> close("door")) >> work.inc, steps=2).run_sync(backend=make()).ok
+    closing = ensure(work.inc(0), close("lock") >> close("door")) >> work.inc
+    assert budget(closing, steps=2).run_sync(backend=make()).ok
+    assert not budget(closing >> work.inc, steps=2).run_sync(backend=make()).ok
 
 
 @on_all

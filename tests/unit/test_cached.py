@@ -142,13 +142,41 @@ def test_nobody_waits_for_ever_when_leaving_and_handing_over_meet(seed: int) -> 
 @on_all
 def test_asking_itself_for_the_same_is_a_defect_and_not_a_deadlock(make: Make) -> None:
     def again(n: int) -> Flow[object, int, Any]:
-        return gather(pure(0), sleep(0)(n) >> once).map(sum)
+        return gather(sleep(1)(n), sleep(1)(n) >> once).map(sum)
 
     once: Flow[int, int, Any] = cached(sleep(0).bind(again))
     outcome = once.run_sync(3, backend=make())
     assert outcome.defect is not None
     assert isinstance(outcome.defect.cause, UsageError)
     assert "would wait for ever" in str(outcome.error)
+
+
+@on_concurrent
+def test_who_has_failed_may_ask_again_while_another_computes(make: Make) -> None:
+    work = Counted(failing=1)
+    once = cached(work.double)(3)
+    outcome = gather(settle(once) >> once, sleep(0.5) >> once).run_sync(backend=make())
+    assert outcome.value == (6, 6)
+    assert work.calls == [3, 3]
+
+
+@on_concurrent
+def test_who_took_over_asking_itself_is_a_defect_too(make: Make) -> None:
+    calls: list[int] = []
+
+    def again(n: int) -> Flow[object, int, Any]:
+        calls.append(n)
+        return fail("no") if len(calls) == 1 else gather(sleep(1)(n), once(n)).map(sum)
+
+    once: Flow[int, int, Any] = cached(sleep(1).bind(again))
+    outcome = settle(once(3), sleep(0.5) >> once(3)).timeout(60).run_sync(backend=make())
+    assert outcome.value[0].failure() == "no"
+    assert "would wait for ever" in str(outcome.value[1].failure())
+
+
+def test_flows_do_not_share_what_they_keep() -> None:
+    flow = gather(*(cached(lift(f)) for f in (str, float, lambda n: n + 1)))
+    assert flow.run_sync(3).value == ("3", 3.0, 4)
 
 
 @on_all
@@ -381,7 +409,8 @@ def test_a_result_is_stored_by_its_value(tmp_path: Path) -> None:
 
 def test_a_stored_value_of_another_type_is_computed_again(tmp_path: Path) -> None:
     store, calls = FileStore(tmp_path), list[str]()
-    cached(lift(lambda _: ["old"]), store=store, name="find", returns=list[str]).run_sync("a")
+    old: Flow[str, list[str]] = lift(lambda text: [text])
+    cached(old, store=store, name="find", returns=list[str]).run_sync("a")
     assert cached(finder(calls), store=store, name="find").run_sync("a").value == Found(text="a", score=1)
     assert calls == ["a"]
 
@@ -390,14 +419,27 @@ def test_with_a_store_the_time_is_the_stores(tmp_path: Path) -> None:
     now = [0.0]
     calls: list[str] = []
     once = cached(finder(calls), store=FileStore(tmp_path, clock=lambda: now[0]), ttl=10)
-    flow = once("a") >> sleep(3600) >> once("a")
-    flow.run_sync(backend=VirtualTrio())
-    now[0] = 9
+
+    def at(time: float) -> Flow[Any, Any, Any]:
+        return lift(lambda _: now.__setitem__(0, time))
+
+    flow = once("a") >> at(9) >> sleep(3600) >> once("a")
     flow.run_sync(backend=VirtualTrio())
     assert calls == ["a"]
-    now[0] = 10
-    flow.run_sync(backend=VirtualTrio())
+    (once("a") >> at(10) >> once("a")).run_sync(backend=VirtualTrio())
     assert calls == ["a", "a"]
+
+
+def test_in_memory_too_a_value_expires() -> None:
+    now = [0.0]
+    store = MemoryStore(clock=lambda: now[0])
+    store.put("a", b"1", 10)
+    store.put("b", b"2", None)
+    now[0] = 9.5
+    assert store.get("a") == b"1"
+    now[0] = 10
+    assert store.get("a") is None
+    assert store.get("b") == b"2"
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}\n1", b"not json", b'{"key": "other", "until": null}\n1'])

@@ -174,6 +174,11 @@ def test_an_error_is_its_type_its_message_and_more(error: Any, data: Any) -> Non
     assert error_as_data(error) == data
 
 
+def test_an_error_whose_value_cannot_be_walked_is_no_crash() -> None:
+    assert error_as_data(Moving(a=1)) == {"type": "Moving", "message": "Moving", "value": "Moving"}
+    assert jsonable([Failure(Moving(a=1))])[0]["error"]["value"] == "Moving"
+
+
 def test_a_conflict_is_a_defect_with_its_own_name() -> None:
     data = error_as_data(StateConflict("n", ("a", "b"), (1, 2)))
     assert (data["type"], data["defect"]) == ("StateConflict", True)

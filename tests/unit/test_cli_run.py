@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from mce.cli.app import app
 FLOWS = """
     from __future__ import annotations
 
+    import json
     import sys
     from dataclasses import dataclass
     from enum import Enum
@@ -89,6 +91,17 @@ FLOWS = """
 
 
     @step
+    def divide_in_thread(n: int) -> int:
+        return helper(n)
+
+
+    @step
+    def read_trace(name: str) -> list[str]:
+        with open(name) as file:
+            return [json.loads(line)["kind"] for line in file]
+
+
+    @step
     async def untrue(n: int) -> int:
         return "text"
 
@@ -149,6 +162,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     """Run ``mce run flows.py:<name>`` with more arguments, in a folder that holds the flows."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path[:])
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / "flows.py").write_text(dedent(FLOWS))
 
     def run(name: str, *arguments: str) -> Ended:
@@ -180,6 +195,14 @@ def test_stdout_holds_the_value_and_nothing_else(call: Call, backend: tuple[str,
         "finished say  'HELLO'",
     ]
     assert "printed hello\n" in ended.err
+
+
+def test_what_is_printed_while_importing_goes_to_stderr_too(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loud.py").write_text("from mce import pure\nprint('imported')\nflow = pure(3)")
+    ended = called(capsys, "run", "loud.py:flow")
+    assert (ended.out, ended.err) == ("3\n", "imported\n")
 
 
 def test_a_quiet_run_tells_no_events(call: Call) -> None:
@@ -214,6 +237,14 @@ def test_a_value_that_cannot_be_written_is_no_crash(call: Call) -> None:
 def test_a_long_value_is_all_there(call: Call) -> None:
     assert len(call("echo", "--input", json.dumps("x" * 300_000)).out) == 300_001
     assert call("echo", "--input", json.dumps(list(range(5000)))).out.splitlines()[-2] == "    4999"
+    huge = list(range(50_000))
+    assert call("echo", "--input", json.dumps(huge)).out == f"{huge}\n"
+
+
+def test_colours_that_are_forced_change_nothing_else(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert call("echo", "--input", json.dumps(list(range(300)))).out.splitlines()[-2] == "    299"
+    assert call("closed", "--json").out == '{"ok": true, "value": 3, "state": null}\n'
 
 
 def test_json_is_one_object_on_one_line(call: Call, backend: tuple[str, str]) -> None:
@@ -254,14 +285,15 @@ def test_a_defect_shows_the_users_own_frames(call: Call, backend: tuple[str, str
     ended = call("divide", "--input", "3", "-q", *backend)
     assert ended.status == 1
     head, _, traceback = ended.err.partition("\n\nTraceback (most recent call last):\n")
-    assert (
-        head == "failed with a defect: ZeroDivisionError: integer division or modulo by zero\n  at divide (attempt 2)"
-    )
-    assert [line.split(", ")[-1] for line in traceback.splitlines() if line.startswith("  File")] == [
-        "in divide",
-        "in helper",
-    ]
+    failed = "failed with a defect: ZeroDivisionError: integer division or modulo by zero"
+    assert head == f"{failed}\n  at divide (attempt 2)"
+    assert re.findall(r"^  File .*, in (\w+)$", traceback, re.MULTILINE) == ["divide", "helper"]
     assert traceback.endswith("ZeroDivisionError: integer division or modulo by zero\n")
+
+
+def test_a_defect_in_a_thread_shows_no_carrier(call: Call, backend: tuple[str, str]) -> None:
+    said = call("divide_in_thread", "--input", "3", "-q", *backend).err
+    assert re.findall(r"^  File .*, in (\w+)$", said, re.MULTILINE) == ["divide_in_thread", "helper"]
 
 
 def test_several_errors_are_listed(call: Call) -> None:
@@ -397,6 +429,11 @@ def test_a_trace_has_a_line_an_event_and_last_the_outcome(call: Call, tmp_path: 
     assert lines[-1]["where"]["path"] == "gather[1]/refuse"
 
 
+def test_a_trace_is_on_disk_while_the_flow_runs(call: Call, backend: tuple[str, str]) -> None:
+    ended = call("read_trace", "--input", '"t.jsonl"', "--trace", "t.jsonl", *backend)
+    assert ended.out == "['step_started']\n"
+
+
 def test_a_trace_tells_retries(call: Call, tmp_path: Path) -> None:
     call("divide", "--input", "1", "--trace", "t.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
@@ -441,8 +478,9 @@ def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_everything(capsys: pytest.CaptureFixture[str], arguments: list[str], words: list[str]) -> None:
     ended = called(capsys, *arguments)
     assert ended.status == 0
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", ended.out)
     for word in words:
-        assert word in ended.out
+        assert word in shown
 
 
 def test_a_call_without_a_target_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:

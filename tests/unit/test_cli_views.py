@@ -305,6 +305,15 @@ def test_the_streams_are_given_back() -> None:
     assert (sys.stdout, sys.stderr) == before
 
 
+def test_a_stream_that_is_replaced_does_what_the_other_does() -> None:
+    stderr = sys.stderr
+    with still(LiveView(terminal(), "agent", Clock())):
+        sys.stdout.flush()
+        assert sys.stdout.writable()
+        assert sys.stdout.encoding == stderr.encoding
+        assert sys.stdout.buffer is stderr.buffer
+
+
 def test_events_draw_nothing_by_themselves() -> None:
     console = terminal()
     view = LiveView(console, "agent", Clock())

@@ -20,6 +20,7 @@ from mce import (
     LocalBackend,
     RunCancelled,
     TimedOut,
+    branch,
     budget,
     compensate,
     fail,
@@ -95,7 +96,10 @@ def test_a_later_failure_undoes_what_was_done_last_first(make: Make) -> None:
 def test_a_stage_that_fails_itself_is_not_undone(make: Make) -> None:
     bookings = Bookings()
     flow = compensate(bookings.stage("a"), (fail("no"), bookings.undo("b")), bookings.stage("c"))
-    assert flow.run_sync(">", backend=make()).error == "no"
+    outcome = flow.run_sync(">", backend=make())
+    assert outcome.error == "no"
+    assert outcome.where is not None
+    assert outcome.where.notes == ()
     assert bookings.log == ["+a", "->a"]
 
 
@@ -194,20 +198,31 @@ def test_cancelling_the_run_undoes_before_it_returns(loop: str) -> None:
 
 @pytest.mark.parametrize("backend", [InlineBackend(), LocalBackend(), LocalBackend(loop="trio")], ids=repr)
 def test_wherever_the_cancellation_comes_what_was_done_is_undone(backend: Backend) -> None:
-    bookings = Bookings()
+    log: list[str] = []
 
     @step
     async def inc(n: int) -> int:
         return n + 1
 
+    @step
+    async def book(n: int) -> int:
+        log.append(f"+{n}")
+        return n
+
+    @step
+    async def cancel(n: int) -> None:
+        log.append(f"-{n}")
+
     for size in range(230, 270):  # the engine looks for a cancellation every 256 operations
-        bookings.log.clear()
-        action: Flow[Any, Any, Any, Any] = inc
+        log.clear()
+        action: Flow[int, int] = inc
         for _ in range(size):
             action = action >> inc
-        late = compensate((action >> bookings.book("a"), bookings.undo("a")), inc).timeout(0)
-        assert not late.run_sync(0, backend=backend).ok
-        assert bookings.log in ([], ["+a", f"-{size + 1}a"])
+        assert not compensate((action >> book, cancel), sleep(0)).timeout(0).run_sync(0, backend=backend).ok
+        assert log in ([], [f"+{size + 1}", f"-{size + 1}"])
+        nested = branch(lambda n: n >= 0, action >> book, inc)
+        assert not compensate((nested, cancel), sleep(0)).timeout(0).run_sync(0, backend=backend).ok
+        assert log[2:] in ([], [f"+{size + 1}", f"-{size + 1}"])
 
 
 @on_all
@@ -256,7 +271,8 @@ def test_branches_undo_their_own(make: Make) -> None:
 
 def test_long_sagas_are_undone() -> None:
     undone: list[int] = []
-    stages: list[Any] = [(lift(lambda n: n + 1), lift(undone.append)) for _ in range(3000)]
+    inc: Flow[int, int] = lift(lambda n: n + 1)
+    stages: list[Any] = [(inc, lift(undone.append)) for _ in range(3000)]
     compensate(*stages, fail("no")).run_sync(0, backend=InlineBackend())
     assert undone == list(range(3000, 0, -1))
 

@@ -96,7 +96,7 @@ def test_a_failure_and_a_cancellation_inside_give_the_place_back(make: Make) -> 
 @on_all
 def test_a_limit_inside_itself_is_a_defect_and_not_a_deadlock(make: Make, size: int) -> None:
     places = Limit("db", size)
-    for inner in (limit(pure(1), places), gather(pure(0), sleep(0) >> limit(pure(1), places))):
+    for inner in (limit(pure(1), places), gather(sleep(1), sleep(1) >> limit(pure(1), places))):
         outcome = limit(inner, places).run_sync(backend=make())
         assert outcome.defect is not None
         assert isinstance(outcome.defect.cause, UsageError)

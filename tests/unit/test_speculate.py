@@ -142,6 +142,23 @@ def test_a_condition_that_needs_no_time_begins_no_loser(backend: Backend) -> Non
     assert guess.log == ["true begun", "true done"]
 
 
+def test_what_has_not_begun_when_it_is_decided_does_not_begin() -> None:
+    begun: list[str] = []
+
+    @step
+    async def decide(n: int) -> bool:
+        return n > 0
+
+    @step(idempotent=True)
+    async def begin(n: int) -> int:
+        begun.append("begun")
+        return n
+
+    for backend in (LocalBackend(), SimulatedBackend(pick=lambda ready: 0)):  # the condition has the first turn
+        assert speculate(decide, pure("good"), begin).run_sync(1, backend=backend).value == "good"
+    assert begun == []
+
+
 @on_all
 def test_the_condition_decides_by_the_truth_of_its_value(make: Make) -> None:
     condition: Any = sleep(0) >> lift(list)
@@ -243,7 +260,8 @@ def test_it_equals_branch(n: int, times: tuple[int, int, int], seed: int) -> Non
     decided = branch(lambda n: n > 0, guess.if_true, guess.if_false)
     expected = decided.run_sync(n, state=Notes(), backend=SimulatedBackend(seed))
     quick = speculate(lift(lambda n: n > 0), guess.if_true, guess.if_false)
-    slow = speculate(sleep(times[0]) >> lift(lambda n: n > 0), guess.if_true, guess.if_false)
+    positive: Flow[int, bool] = lift(lambda n: n > 0)
+    slow = speculate(sleep(times[0]) >> positive, guess.if_true, guess.if_false)
     for flow in (quick, slow):
         outcome = flow.run_sync(n, state=Notes(), backend=SimulatedBackend(seed))
         assert (outcome.result, outcome.state) == (expected.result, expected.state)

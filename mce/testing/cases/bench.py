@@ -23,11 +23,13 @@ from mce.outcome import Outcome
 
 __all__ = [
     "AnyFlow",
+    "AnyOutcome",
     "Bench",
     "Case",
     "Cases",
     "Loop",
     "Mismatch",
+    "Need",
     "calls",
     "expect",
     "expect_among",
@@ -40,6 +42,8 @@ AnyFlow: TypeAlias = Flow[Any, Any, Any, Any]
 AnyOutcome: TypeAlias = Outcome[Any, Any, Any]
 Loop: TypeAlias = Literal["asyncio", "trio"] | None
 """The kind of the running event loop that flows are run in; ``None`` for ``run_sync`` in plain code."""
+
+Need: TypeAlias = Literal["loop", "concurrency", "real time"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SHOWN = 300
@@ -148,31 +152,32 @@ def expect_nothing_left(before: frozenset[int]) -> None:
 class Case:
     """One rule that backends keep: ``function(bench)`` raises if it is broken.
 
-    A coroutine function ``needs_loop``: it drives the backend from within a running event loop. ``concurrent`` cases
-    do not hold for a backend on which branches run in turn.
+    A coroutine function needs a ``loop``: it drives the backend from within a running one. ``concurrency`` is needed
+    where branches must run at the same time, and ``real time`` where work takes time that no clock is told of.
     """
 
     name: str
     function: Callable[[Bench], Any]
-    concurrent: bool = False
+    needs: frozenset[Need] = frozenset()
 
     @property
     def rule(self) -> str:
-        """What the case holds a backend to, in one sentence."""
+        """What the case holds a backend to, in a sentence or two."""
         return " ".join((inspect.getdoc(self.function) or "").split())
 
-    @property
-    def needs_loop(self) -> bool:
-        return inspect.iscoroutinefunction(self.function)
-
-    def fits(self, make: Callable[[], Backend], loop: Loop) -> bool:
+    def fits(self, make: Callable[[], Backend], loop: Loop = None, *, real_time: bool = True) -> bool:
         """Whether the case can be checked on the backends of ``make`` in this ``loop``."""
-        return not (self.needs_loop and loop is None) and not (self.concurrent and make().sequential)
+        there: set[Need] = set() if loop is None else {"loop"}
+        if real_time:
+            there.add("real time")
+        if "concurrency" in self.needs and not make().sequential:
+            there.add("concurrency")
+        return self.needs <= there
 
     def check(self, make: Callable[[], Backend], loop: Loop = None) -> None:
         """Check the backends of ``make``; raises :class:`Mismatch`, or whatever else a broken backend raises."""
         bench = Bench(make, loop)
-        if self.needs_loop:
+        if "loop" in self.needs:
             anyio.run(self.function, bench, backend=loop or "asyncio")
         else:
             self.function(bench)
@@ -182,17 +187,21 @@ class Case:
 
 
 class Cases:
-    """The cases of one topic, added to by decorating functions with it."""
+    """The cases of one topic, added to by decorating functions with it, or with ``cases.needing(...)``."""
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
         self.found: list[Case] = []
 
     def __call__(self, function: F) -> F:
-        self.found.append(Case(f"{self.topic}.{function.__name__}", function))
-        return function
+        return self.needing()(function)
 
-    def concurrent(self, function: F) -> F:
-        """Add a case that needs branches to run at the same time."""
-        self.found.append(Case(f"{self.topic}.{function.__name__}", function, concurrent=True))
-        return function
+    def needing(self, *needs: Need) -> Callable[[F], F]:
+        """Add a case that needs more than most."""
+
+        def add(function: F) -> F:
+            loop: tuple[Need, ...] = ("loop",) if inspect.iscoroutinefunction(function) else ()
+            self.found.append(Case(f"{self.topic}.{function.__name__}", function, frozenset(needs + loop)))
+            return function
+
+        return add

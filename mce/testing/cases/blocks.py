@@ -284,7 +284,7 @@ def a_retried_block_runs_from_its_start(bench: Bench) -> None:
     expect(kinds(outcome.trace, "block#0/add_one"), ["StepStarted", "StepFinished"] * 3, "what happened")
 
 
-@CASES
+@CASES.needing("real time")
 def a_block_notices_a_deadline_where_nothing_waits(bench: Bench) -> None:
     """A block whose flows never wait notices a deadline all the same."""
 

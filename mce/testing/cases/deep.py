@@ -14,7 +14,7 @@ __all__ = ["CASES"]
 
 CASES = Cases("deep")
 
-DEPTH = 3_000
+DEPTH = 1_200
 """More than Python's stack holds."""
 
 
@@ -97,24 +97,20 @@ def joins_nest_deep(bench: Bench) -> None:
     """Joins nest deeper than the stack, when they succeed and when they fail, and say where."""
     for inner in (add_one, refuse):
         flow: AnyFlow = inner
-        for _ in range(DEPTH // 2):
+        for _ in range(DEPTH):
             flow = gather(flow).map(lambda values: values[0])
         outcome = bench.run(flow, 0)
         if inner is add_one:
             expect(outcome.value, 1, "the value")
         else:
-            expect(outcome.where and outcome.where.path.count("gather[0]"), DEPTH // 2, "the joins in the path")
+            expect(outcome.where and outcome.where.path.count("gather[0]"), DEPTH, "the joins in the path")
 
 
 @CASES
 def branches_that_wait_nest_deep(bench: Bench) -> None:
-    """Branches that are tasks of their own nest deeper than the stack too, when they succeed and when they fail."""
-    for inner in (add_one, refuse):
-        flow: AnyFlow = inner
-        for _ in range(DEPTH // 2):
-            flow = gather(flow, add_one).map(lambda values: values[0])
-        outcome = bench.run(flow, 0)
-        if inner is add_one:
-            expect(outcome.value, 1, "the value")
-        else:
-            expect(outcome.where and outcome.where.path.count("gather[0]"), DEPTH // 2, "the joins in the path")
+    """Branches that are tasks of their own nest deeper than the stack too, and a failure comes out of them."""
+    flow: AnyFlow = refuse("no")
+    for _ in range(DEPTH):
+        flow = gather(flow, add_one(1))
+    outcome = bench.fails(flow, "no")
+    expect(outcome.where and outcome.where.path.count("gather[0]"), DEPTH, "the joins in the path")

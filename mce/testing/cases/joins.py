@@ -88,7 +88,7 @@ def gather_fails_with_its_first_failure(bench: Bench) -> None:
     expect(calls(outcome, "refuse"), 1, "calls")
 
 
-@CASES.concurrent
+@CASES.needing("concurrency")
 def a_failure_cancels_the_branches_that_wait(bench: Bench) -> None:
     """The branches that wait are cancelled when one fails, before or after them, and end before the join does."""
     outcome = bench.fails(gather(hold(30), hold(0.01) >> refuse("no"), hold(30)), "no", trace=True)
@@ -96,7 +96,7 @@ def a_failure_cancels_the_branches_that_wait(bench: Bench) -> None:
     expect(sorted(failed), ["gather[0]/hold", "gather[2]/hold"], "the steps that were cancelled")
 
 
-@CASES.concurrent
+@CASES.needing("concurrency")
 def of_several_failures_the_first_branch_counts(bench: Bench) -> None:
     """If several branches failed before the join ended, the failure is that of the lowest index among them."""
 
@@ -154,7 +154,7 @@ def quorum_gives_the_first_winners(bench: Bench) -> None:
     bench.fails(quorum(2, refuse("a"), refuse("b"), hold(30)), ("a", "b"))
 
 
-@CASES.concurrent
+@CASES.needing("concurrency")
 def quorum_cancels_the_rest(bench: Bench) -> None:
     """When ``k`` have succeeded the others are cancelled."""
     bench.gives(quorum(1, hold(30), hold(0.01), hold(30)), (0.01,))
@@ -172,7 +172,7 @@ def race_gives_the_first_success(bench: Bench) -> None:
     expect(outcome.where, Place("race", 1, siblings), "the place")
 
 
-@CASES.concurrent
+@CASES.needing("concurrency")
 def race_cancels_the_losers(bench: Bench) -> None:
     """The losers of a race are cancelled and end before the race does."""
     outcome = bench.gives(race(hold(30), hold(0.01), hold(30)), 0.01, trace=True)
@@ -217,7 +217,7 @@ def each_keeps_within_its_limit(bench: Bench) -> None:
             expect(most, limit, "in flight")
 
 
-@CASES.concurrent
+@CASES.needing("concurrency")
 def branches_run_at_the_same_time(bench: Bench) -> None:
     """Without a limit all branches, those of ``gather`` and ``each``, are under way at once."""
     expect(most_in_flight(bench.run(gather(*[hold(0.01)] * 5), trace=True)), 5, "in flight")

@@ -219,7 +219,7 @@ def the_earlier_of_nested_deadlines_holds(bench: Bench) -> None:
     bench.gives(hold(30).timeout(0.01).recover(lambda _: pure("inner")).timeout(20), "inner")
 
 
-@CASES
+@CASES.needing("real time")
 def a_deadline_holds_where_nothing_waits(bench: Bench) -> None:
     """A loop that never waits notices its deadline all the same, and so does a chain of pure steps."""
     for body in (add_one, lift(lambda n: n + 1), step(lambda n: n + 1, name="inc", pure=True)):
@@ -227,7 +227,7 @@ def a_deadline_holds_where_nothing_waits(bench: Bench) -> None:
         expect(type(bench.run(endless.timeout(0.01), 0).error), TimedOut, "the error")
 
 
-@CASES
+@CASES.needing("real time")
 def a_plain_step_that_is_late_is_awaited(bench: Bench) -> None:
     """A plain step cannot be stopped: it is awaited to its end, keeps its ``ctx`` until then, and has timed out."""
 
@@ -335,7 +335,7 @@ def ensure_runs_its_finaliser(bench: Bench) -> None:
         expect(bench.run(ensure(body, note("done")), state=Notes()).state.log, ("done",), "the log")
 
 
-@CASES.concurrent
+@CASES.needing("concurrency")
 def cancelled_branches_release(bench: Bench) -> None:
     """A branch that is cancelled, by a failure beside it or by a winner, releases before the join ends."""
     for flow in (
