@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 
 from mce.engine.protocol import Scope
+from mce.engine.tasks import innermost, is_trio
 from mce.syntax import StepSpec
 
 __all__ = ["AnyioBackend"]
@@ -24,7 +25,24 @@ class AnyioBackend:
     careful = False
 
     async def run(self, main: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
-        return await main(self)
+        """Run ``main`` in a task of its own, which is awaited whatever happens.
+
+        ``asyncio.Task.cancel``, as of a timeout or Ctrl-C, reaches through anyio's shields in the task that it cancels;
+        from the task group around, it arrives inside as the cancellation that shields and threads withstand.
+        """
+        if is_trio():
+            return await main(self)
+        given: list[T] = []
+
+        async def own() -> None:
+            given.append(await main(self))
+
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(own, name="mce run")
+        except BaseExceptionGroup as raised:
+            raise innermost(raised) from None
+        return given[0]
 
     def now(self) -> float:
         return time.monotonic()

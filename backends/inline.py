@@ -40,9 +40,10 @@ class InlineBackend(AnyioBackend):
         if anyio.current_effective_deadline() <= anyio.current_time():  # it passed while a plain step held the loop
             await anyio.sleep_forever()  # until the cancellation that is due
         await super().checkpoint()
+
     def run_sync(self, main: Callable[[Backend], Coroutine[Any, Any, T]], *, needs_loop: bool) -> T:
         if needs_loop:
-            return anyio.run(main, self)
+            return anyio.run(self.run, main)
         running = main(_Loopless())
         try:
             asked = running.send(None)

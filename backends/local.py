@@ -63,7 +63,7 @@ class LocalBackend(AnyioBackend):
         return limiter
 
     def run_sync(self, main: Callable[[Backend], Coroutine[Any, Any, T]], *, needs_loop: bool) -> T:
-        return anyio.run(main, self, backend=self.loop)
+        return anyio.run(self.run, main, backend=self.loop)
 
     def __repr__(self) -> str:
         threads = "" if self.threads is None else f", threads={self.threads}"

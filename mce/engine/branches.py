@@ -16,6 +16,7 @@ from returns.result import Failure, Success
 from mce.engine.blocks import ENTER, FN, FORK, PURE_CALL, VALUE, At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume
+from mce.engine.tasks import innermost
 from mce.errors import brief
 from mce.outcome import Place, Sibling
 from mce.state import Change, join, replace_state
@@ -118,7 +119,7 @@ class ForkRegion(Region):
                     for worker in range(min(self.limit, len(branches))):
                         group.start_soon(work, group, waiting, name=f"{name}, worker {worker}")
         except BaseExceptionGroup as raised:
-            raise _innermost(raised) from None
+            raise innermost(raised) from None
         return self._meet(fiber, ends, order)
 
     def is_over(self, ends: Sequence[_End | None], order: Sequence[int], end: _End) -> bool:
@@ -325,11 +326,3 @@ class _InTurn(Frame):
 
 def _result(end: _End) -> Any:
     return Success(end.value) if end.fault is None else Failure(end.fault.error)
-
-
-def _innermost(group: BaseExceptionGroup[Any]) -> BaseException:
-    """Give the one exception that a task group wraps, the first when there are several."""
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found

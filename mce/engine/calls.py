@@ -33,10 +33,13 @@ async def call(fiber: Fiber, op: Op, value: Any) -> Any:
     if spec.idempotent is False:
         fiber.forbid_repeat()
     if run.listener is None:
-        result = await _call(fiber, op, spec, value)
-    else:
-        result = await _call_watched(fiber, op, spec, value)
-    if run.validate or spec.validate:
+        return await _call_checked(fiber, op, spec, value)
+    return await _call_watched(fiber, op, spec, value)
+
+
+async def _call_checked(fiber: Fiber, op: Op, spec: StepSpec, value: Any) -> Any:
+    result = await _call(fiber, op, spec, value)
+    if fiber.run.validate or spec.validate:
         check_output(op.fn, spec.name, result)
     return result
 
@@ -70,7 +73,7 @@ async def _call_watched(fiber: Fiber, op: Op, spec: StepSpec, value: Any) -> Any
     assert tell is not None
     tell(StepStarted(path, attempt, now(), spec.name, value))
     try:
-        result = await _call(fiber, op, spec, value)
+        result = await _call_checked(fiber, op, spec, value)
     except BaseException as exc:
         tell(StepFailed(path, attempt, now(), spec.name, exc, cancelled=not isinstance(exc, Exception)))
         raise

@@ -16,10 +16,10 @@ from anyio.abc import TaskGroup
 from returns.result import Failure, Result, Success
 
 from mce.engine.blocks import CHECKPOINT_EVERY, ENTER, FN, FORK, PURE_CALL, VALUE, At, Block, Op, Region, numbered
-from mce.engine.branches import _innermost
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume
 from mce.engine.history import History, Meetings
+from mce.engine.tasks import innermost
 from mce.errors import StateConflict
 from mce.outcome import Place, Sibling
 from mce.state import Change
@@ -109,7 +109,7 @@ class DagRegion(Region):
                 workers = _Workers(course, group)
                 group.start_soon(workers.work, first, name=workers.name)
         except BaseExceptionGroup as raised:
-            raise _innermost(raised) from None
+            raise innermost(raised) from None
         return course.finish()
 
 

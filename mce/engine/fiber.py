@@ -255,12 +255,12 @@ class Fiber:
         self.run.listener(StateChanged(self.path(), self.attempt(), now, fields, self.state))
 
 
-_INSIDE = ("mce.engine", "mce.backends", "anyio", "asyncio", "trio", "concurrent.futures")
+_INSIDE = ("mce.engine.", "mce.backends.", "anyio.", "asyncio.", "trio.", "concurrent.futures.")
 
 
 def _traceback_text(exc: Exception) -> str:
     """Format the traceback of ``exc`` from the first frame that is the user's own."""
     found = exc.__traceback__
-    while found is not None and found.tb_frame.f_globals.get("__name__", "").startswith(_INSIDE):
+    while found is not None and f"{found.tb_frame.f_globals.get('__name__', '')}.".startswith(_INSIDE):
         found = found.tb_next
     return "".join(traceback.format_exception(type(exc), exc, found, limit=40))

@@ -12,9 +12,10 @@ from typing import Any
 import anyio
 
 from mce.engine.blocks import Op
-from mce.engine.branches import ForkRegion, _End, _innermost, _InTurn, _run_branch
+from mce.engine.branches import ForkRegion, _End, _InTurn, _run_branch
 from mce.engine.fiber import Fault, Fiber
 from mce.engine.frames import Resume
+from mce.engine.tasks import innermost
 
 __all__ = ["SpeculateRegion"]
 
@@ -56,7 +57,7 @@ class SpeculateRegion(ForkRegion):
                 for at in range(len(branches)):
                     group.start_soon(work, at, name=self.name_of(at))
         except BaseExceptionGroup as raised:
-            raise _innermost(raised) from None
+            raise innermost(raised) from None
         return self._meet(fiber, ends, order)
 
     def _meet(self, fiber: Fiber, ends: Sequence[_End | None], order: Sequence[int] = ()) -> Any:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-__all__ = ["caller_from_threads", "is_trio", "spawn"]
+__all__ = ["caller_from_threads", "innermost", "is_trio", "spawn"]
 
 
 def is_trio() -> bool:
@@ -38,3 +38,11 @@ def caller_from_threads() -> Callable[[Callable[[], object]], object]:
 
         return trio.lowlevel.current_trio_token().run_sync_soon
     return asyncio.get_running_loop().call_soon_threadsafe
+
+
+def innermost(group: BaseExceptionGroup[Any]) -> BaseException:
+    """Give the one exception that a task group wraps, the first when there are several."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

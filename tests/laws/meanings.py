@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from returns.result import Result, Success
 
@@ -26,8 +26,8 @@ from mce.testing.vocabulary import Ledger
 
 AnyFlow = Flow[Any, Any, Any, Any]
 
-some = settings(max_examples=settings().max_examples * 2 // 5)
-"""For a law: each example is eight runs."""
+some = settings(max_examples=settings().max_examples * 2 // 5, phases=set(Phase) - {Phase.explain})
+"""For a law: each example is eight runs. To explain a failure, Hypothesis would trace every line of thousands more."""
 
 BESIDE = program("notes('mark') >> notes('log') >> notes('total')")
 """Writes to fields: beside a flow in a join, it tells which of them the flow has written, and how."""

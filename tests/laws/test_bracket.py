@@ -23,7 +23,7 @@ def test_bracket_around_nothing(use: AnyFlow, start: Start) -> None:
 @some
 @given(acquire=FLOWS, use=FLOWS, release=SAFE, start=starts())
 def test_bracket_is_try_and_finally(acquire: AnyFlow, use: AnyFlow, release: AnyFlow, start: Start) -> None:
-    """``bracket(m, use, release)`` is ``m``, then ``use``, however it ends, then ``release``, then the end of ``use``."""
+    """``bracket(m, use, release)`` is ``m``, then ``use``, and however that ended ``release`` and the same end."""
 
     def used(resource: object) -> AnyFlow:
         released = lift(lambda told: told).bind(lambda told: release(resource).map(lambda _: told))

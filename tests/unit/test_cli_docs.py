@@ -36,6 +36,7 @@ def test_a_command_prints_what_the_page_shows(
     (tmp_path / "notes.py").write_text(blocks("python")[0], encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
     program, *arguments = shlex.split(command)
     assert program == "mce"
     with pytest.raises(SystemExit):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from mce import (
     Context,
+    Dag,
     Flow,
     Op,
     bracket,
@@ -143,6 +144,11 @@ def typed_block(question: str) -> Generator[Op[str, Notes], Any, int]:
     return found
 
 
+@a_step
+async def of_two_step(first: str, n: int) -> int:
+    return n
+
+
 def is_short(value: str) -> bool:
     return len(value) < 3
 
@@ -265,6 +271,15 @@ def test_an_annotation_that_cannot_be_resolved_asks_for_nothing() -> None:
         return 1
 
     assert types(lift(hidden)) == [Any]
+
+
+def test_tasks_that_take_the_input_of_a_dag_are_given_it() -> None:
+    dag: Any = Dag()
+    first = dag.add(number, dag.input)
+    dag.add(text, first)
+    assert types(dag.flow()) == [int]
+    dag.add(of_two_step, "a", dag.input)
+    assert types(dag.flow()) == [Any, int]
 
 
 def test_takers_are_named_as_the_reader_knows_them() -> None:

@@ -87,7 +87,7 @@ class Bench:
     def run(self, flow: AnyFlow, input: Any = NO_INPUT, **options: Any) -> AnyOutcome:
         """Run ``flow`` and give its outcome; in a loop, nothing of it may be running any more after that."""
         if self.loop is None:
-            return flow.run_sync(input, backend=self.make(), **options)  # type: ignore[no-any-return]
+            return flow.run_sync(input, backend=self.make(), **options)
         return anyio.run(functools.partial(self._run_in_loop, flow, input, options), backend=self.loop)
 
     async def _run_in_loop(self, flow: AnyFlow, input: Any, options: dict[str, Any]) -> AnyOutcome:

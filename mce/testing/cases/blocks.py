@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import Any, NoReturn
 
 import anyio
+import anyio.lowlevel
 from returns.result import Failure, Success
 
 from mce.combinators import do, fail, gather, get, iterate, modify, pure, put, settle
@@ -55,11 +56,11 @@ def a_block_gives_what_it_returns(bench: Bench) -> None:
             n = yield from add_one(n)
         return n
 
-    for block in (adds, adds_too):
-        bench.gives(block, 3, 1)
-        bench.gives(pure(1) >> block >> block, 5)
-        bench.gives(block(1, times=0), 1)
-        bench.gives(block(1, times=700), 701)
+    for counts in (adds, adds_too):
+        bench.gives(counts, 3, 1)
+        bench.gives(pure(1) >> counts >> counts, 5)
+        bench.gives(counts(1, times=0), 1)
+        bench.gives(counts(1, times=700), 701)
     for block in BOTH:
         for value in (None, Success(1), Failure("no"), ()):
             bench.gives(block(pure(value)), value)
@@ -197,7 +198,8 @@ def a_block_reads_and_changes_the_state(bench: Bench) -> None:
         for _ in range(steps):
             await modify(lambda n: n + 1)
         await put(await get() * 10)
-        return await get()
+        found: int = await get()
+        return found
 
     expect(bench.gives(counts(3), 40, state=1).state, 40, "the state")
     expect(bench.fails(awaits(put(5) >> fail("no")), "no", state=1).state, 5, "the state at the failure")
@@ -211,7 +213,7 @@ def a_block_awaits_the_event_loop_too(bench: Bench) -> None:
     @do
     async def mixed() -> Any:
         found: list[Any] = [await add_one(1)]
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         async with anyio.create_task_group() as group:
             group.start_soon(anyio.sleep, 0)
             found.append(await add_one(2))

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from mce.combinators import gather, pure, transact
 from mce.context import Context
@@ -134,7 +135,7 @@ def deps_are_what_the_caller_passed(bench: Bench) -> None:
         return made
 
     async def make_async() -> str:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         return "made"
 
     for given in (5, None, "text", (1, 2)):
@@ -155,7 +156,7 @@ def a_plain_step_is_given_async_deps(bench: Bench) -> None:
         return ctx.deps
 
     async def make() -> str:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         return "made"
 
     bench.gives(plain, "made", deps=make)
@@ -228,7 +229,7 @@ async def a_handle_gives_events_and_the_result(bench: Bench) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(wait)
         group.start_soon(wait)
-        seen = [event async for event in events]
+    seen = [event async for event in events]
     expect(results, [0.001, 0.001], "the results")
     expect(kinds(seen, "tells"), ["StepStarted", "Emitted", "Emitted", "StepFinished"], "the events")
     try:

@@ -13,7 +13,7 @@ from mce.errors import Failed, LoopLimit, StateConflict, TimedOut
 from mce.flow import Flow
 from mce.outcome import Place, Sibling
 from mce.step import step
-from mce.testing.cases.bench import Bench, Cases, calls, expect, expect_among, kinds
+from mce.testing.cases.bench import AnyFlow, Bench, Cases, calls, expect, expect_among, kinds
 from mce.testing.cases.parts import Notes, Refused, add_one, blow_up, hold, note, refuse, refuse_until, write
 
 __all__ = ["CASES"]
@@ -147,7 +147,7 @@ def map_error_changes_expected_errors(bench: Bench) -> None:
 @CASES
 def defects_do_not_get_lost(bench: Bench) -> None:
     """A defect within a join, a handler, a policy or a block comes out as that defect, or as what ``settle`` gives."""
-    outcome, defect = bench.breaks(gather(pure(1), gather(pure(2), blow_up("x"))), ValueError)
+    _, defect = bench.breaks(gather(pure(1), gather(pure(2), blow_up("x"))), ValueError)
     expect(defect.path, "gather[1]/gather[1]/blow_up", "the path")
     settled = bench.run(settle(pure(1), blow_up("x"))).value
     expect(settled[0], Success(1), "the branch that succeeded")
@@ -175,7 +175,8 @@ def cancellation_is_never_caught(bench: Bench) -> None:
 @CASES
 def a_cancellation_that_nobody_sent_is_a_defect(bench: Bench) -> None:
     """A step that raises asyncio's ``CancelledError`` with nobody cancelling the run has a defect of its own."""
-    for one in (interrupt, interrupt_a_thread):
+    both: list[Any] = [interrupt, interrupt_a_thread]
+    for one in both:
         for trace in (False, True):
             _, defect = bench.breaks(one(asyncio.CancelledError), RuntimeError, trace=trace)
             expect("cancelled" in str(defect), True, "what happened in the message")
@@ -204,7 +205,8 @@ def an_interrupt_ends_the_run(bench: Bench) -> None:
         ctx.deps.append("released")
 
     for reason in (KeyboardInterrupt, SystemExit):
-        for one in (interrupt(reason), interrupt_a_thread(reason)):
+        both: list[AnyFlow] = [interrupt(reason), interrupt_a_thread(reason)]
+        for one in both:
             released: list[str] = []
             caught = ensure(one.recover(lambda _: pure("caught"), on=BaseException), release())
             try:

@@ -1,4 +1,4 @@
-"""Cases of joins: what ``gather``, ``each``, ``race`` and their kin make of the values and failures of their branches."""
+"""Cases of joins: what ``gather``, ``each``, ``race`` and their kin make of values and failures of branches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from mce.errors import Defect, TimedOut
 from mce.events import StepFailed, StepFinished, StepStarted
 from mce.outcome import Place, Sibling
 from mce.step import step
-from mce.testing.cases.bench import AnyOutcome, Bench, Cases, calls, expect, expect_among
+from mce.testing.cases.bench import AnyFlow, AnyOutcome, Bench, Cases, calls, expect, expect_among
 from mce.testing.cases.parts import add_one, blow_up, hold, refuse
 
 __all__ = ["CASES"]
@@ -46,6 +46,10 @@ def most_in_flight(outcome: AnyOutcome) -> int:
     begun = (StepStarted, StepFinished, StepFailed)
     steps = [1 if isinstance(event, StepStarted) else -1 for event in outcome.trace if isinstance(event, begun)]
     return max(accumulate(steps), default=0)
+
+
+def is_small(n: int) -> bool:
+    return n < 5
 
 
 @CASES
@@ -61,9 +65,11 @@ def gather_gives_the_values_in_branch_order(bench: Bench) -> None:
 @CASES
 def joins_of_nothing(bench: Bench) -> None:
     """A join of no branches succeeds with nothing; a race of nobody fails with no errors."""
-    for flow in (gather(), validate(), settle(), sequence([]), as_completed(), quorum(0, pure(1))):
+    closed: list[AnyFlow] = [gather(), validate(), settle(), sequence([]), as_completed(), quorum(0, pure(1))]
+    for flow in closed:
         bench.gives(flow, ())
-    for flow in (each(add_one), each(add_one, limit=2), each(blow_up)):
+    loops: list[AnyFlow] = [each(add_one), each(add_one, limit=2), each(blow_up)]
+    for flow in loops:
         bench.gives(flow, (), [])
     bench.fails(race(), ())
 
@@ -227,7 +233,7 @@ def branches_run_at_the_same_time(bench: Bench) -> None:
 @CASES
 def each_fails_with_the_path_of_the_element(bench: Bench) -> None:
     """A failure in an element is the flow's, at ``each[i]/...``; ``partition`` gives values and errors apart."""
-    body = add_one >> branch(lambda n: n < 5, identity(), blow_up("x"))
+    body: AnyFlow = add_one >> branch(is_small, identity(), blow_up("x"))
     for limit in (None, 1, 2):
         _, defect = bench.breaks(each(body, limit=limit), ValueError, [0, 1, 9])
         expect(defect.path, "each[2]/branch[false]/blow_up", "the path")
@@ -252,16 +258,18 @@ def each_takes_an_iterable(bench: Bench) -> None:
 @CASES
 def folds_go_from_the_left(bench: Bench) -> None:
     """``fold``, ``scan`` and ``tree_reduce`` combine the elements in order."""
-    bench.gives(fold(lift("".join), ""), "abc", "abc")
-    bench.gives(scan(lift("".join), ""), ("", "a", "ab", "abc"), "abc")
-    bench.gives(tree_reduce(lift("".join)), "abcde", "abcde")
-    bench.gives(fold(lift(sum), 7), 7, [])
+    joined: AnyFlow = lift("".join)
+    bench.gives(fold(joined, ""), "abc", "abc")
+    bench.gives(scan(joined, ""), ("", "a", "ab", "abc"), "abc")
+    bench.gives(tree_reduce(joined), "abcde", "abcde")
+    bench.gives(fold(joined, 7), 7, [])
 
 
 @CASES
 def joins_nest(bench: Bench) -> None:
     """A join may stand in any branch of another, and its paths tell where."""
-    flow = gather(each(add_one), race(fail("a"), lift(len)), settle(fail("no"), gather(lift(sum))))
+    size: AnyFlow = lift(len)
+    flow: AnyFlow = gather(each(add_one), race(fail("a"), size), settle(fail("no"), gather(lift(sum))))
     bench.gives(flow, ((2, 3), 2, (Failure("no"), Success((3,)))), [1, 2])
     outcome = bench.fails(each(gather(pure(1), identity() >> refuse)), "x", ["x"])
     expect(outcome.where and outcome.where.path, "each[0]/gather[1]/refuse", "the path")

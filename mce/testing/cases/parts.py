@@ -59,6 +59,7 @@ class Refused(Exception):
 
 @step
 async def add_one(n: int) -> int:
+    """Give the number that follows."""
     return n + 1
 
 
@@ -70,7 +71,8 @@ async def note(ctx: Context[Notes], text: str) -> str:
 
 
 @step
-async def write(ctx: Context[Notes], fields: Mapping[str, Any]) -> None:
+async def write(ctx: Context[Any], fields: Mapping[str, Any]) -> None:
+    """Update the fields of the state."""
     ctx.update(**fields)
 
 

@@ -222,7 +222,12 @@ def the_earlier_of_nested_deadlines_holds(bench: Bench) -> None:
 @CASES.needing("real time")
 def a_deadline_holds_where_nothing_waits(bench: Bench) -> None:
     """A loop that never waits notices its deadline all the same, and so does a chain of pure steps."""
-    for body in (add_one, lift(lambda n: n + 1), step(lambda n: n + 1, name="inc", pure=True)):
+
+    def follow(n: int) -> int:
+        return n + 1
+
+    bodies: list[AnyFlow] = [add_one, lift(follow), step(follow, pure=True)]
+    for body in bodies:
         endless = iterate(body, until=lambda _: False)
         expect(type(bench.run(endless.timeout(0.01), 0).error), TimedOut, "the error")
 
@@ -238,7 +243,7 @@ def a_plain_step_that_is_late_is_awaited(bench: Bench) -> None:
         return "done"
 
     flow = sleeps(0.03)
-    for late in (flow.timeout(0.01), (flow >> add_one).timeout(0.01), gather(flow.timeout(0.01))):
+    for late in (flow.timeout(0.01), (flow >> identity()).timeout(0.01), gather(flow.timeout(0.01))):
         outcome = bench.run(late, state="before")
         expect((type(outcome.error), outcome.state), (TimedOut, "done"), "the error and the state")
 

@@ -219,7 +219,7 @@ def deltas_meet_in_branch_order(bench: Bench) -> None:
 
 @CASES
 def every_shipped_reducer_joins(bench: Bench) -> None:
-    """``Append``, ``Add``, ``Union``, ``MergeKeys``, ``Max``, ``Min``, ``First`` and ``Last`` join what branches wrote."""
+    """``Append``, ``Add``, ``Union``, ``MergeKeys``, ``Max``, ``Min``, ``First``, ``Last`` join what branches wrote."""
     before = Notes(log=("0",), total=10, seen=frozenset("z"), table={"z": 0}, most=5, least=5)
     one = {"log": ("0", "a"), "total": 11, "seen": frozenset("za"), "table": {"z": 0, "a": 1}}
     two = {"log": ("0", "b"), "total": 13, "seen": frozenset("zb"), "table": {"z": 0, "b": 2}}
@@ -247,7 +247,7 @@ def keys_conflict_one_by_one(bench: Bench) -> None:
 
 @CASES
 def a_change_that_a_reducer_cannot_express_is_a_write(bench: Bench) -> None:
-    """A log that was cut, a set that lost an element, a maximum that was lowered: alone kept, with others a conflict."""
+    """A log that was cut, a set that lost something, a maximum that was lowered: kept alone, else a conflict."""
     before = Notes(log=("a", "b"), seen=frozenset("ab"), most=5, least=5)
     cut: Sequence[tuple[dict[str, Any], dict[str, Any]]] = (
         ({"log": ("a",)}, {"log": ("a", "b", "c")}),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import product
+from operator import attrgetter
 from typing import Any
 
 from returns.result import Failure, Result, Success
@@ -13,7 +16,7 @@ from mce.flow import Flow
 from mce.outcome import Place
 from mce.schedule import recurs
 from mce.step import step
-from mce.testing.cases.bench import Bench, Cases, calls, expect, kinds
+from mce.testing.cases.bench import AnyFlow, Bench, Cases, calls, expect, kinds
 from mce.testing.cases.parts import Notes, Refused, add_one, hold, note, read, refuse
 
 __all__ = ["CASES", "CallableStep", "in_a_process"]
@@ -165,8 +168,10 @@ def plain_steps_return_results_and_flows_too(bench: Bench) -> None:
     def half_as_flow(n: int) -> Flow[object, int, str]:
         return pure(n // 2) if n % 2 == 0 else fail("odd")
 
-    for function in (half, half_as_flow):
-        for one in (step(function), step(function, pure=True), step(function, run_in="inline")):  # type: ignore[call-overload]
+    both: list[Any] = [half, half_as_flow]
+    for function in both:
+        flows: list[AnyFlow] = [step(function), step(function, pure=True), step(function, run_in="inline")]
+        for one in flows:
             bench.gives(one >> add_one, 3, 4)
             bench.fails(one >> add_one, "odd", 3)
 
@@ -300,15 +305,19 @@ def a_context_ends_with_its_step(bench: Bench) -> None:
     for one in (keeps, keeps_in_a_thread, keeps_and_breaks):
         bench.run(one)
         bench.run(one, trace=True)
-    uses: list[Any] = ["state", "path", "attempt", "deps", "idempotency_key", "log"]
-    for ctx in kept:
-        for use in (*(lambda name=name: getattr(ctx, name) for name in uses), lambda: ctx.emit(1), lambda: ctx.put(1)):
-            try:
-                use()
-            except UsageError as refused:
-                expect("keeps" in str(refused), True, "the step in the message")
-            else:
-                expect("used", "refused", "a ctx whose step has ended")
+    uses: list[Callable[[Context[Any]], object]] = [
+        *map(attrgetter, ("state", "path", "attempt", "deps", "idempotency_key", "log")),
+        lambda ctx: ctx.emit(1),
+        lambda ctx: ctx.put(1),
+        lambda ctx: ctx.update(n=1),
+    ]
+    for ctx, use in product(kept, uses):
+        try:
+            use(ctx)
+        except UsageError as refused:
+            expect("keeps" in str(refused), True, "the step in the message")
+        else:
+            expect("used", "refused", "a ctx whose step has ended")
 
 
 @CASES
