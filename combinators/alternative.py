@@ -29,7 +29,7 @@ E3 = TypeVar("E3")
 E4 = TypeVar("E4")
 X = TypeVar("X")
 
-On: TypeAlias = type[X] | tuple[type[X], ...]
+_On: TypeAlias = type[X] | tuple[type[X], ...]
 
 
 @overload
@@ -40,15 +40,15 @@ def recover(
 def recover(flow: Flow[I1, A, E1, S1], handler: Callable[[E1], Flow[None, B, E2, S1]]) -> Flow[I1, A | B, E2, S1]: ...
 @overload
 def recover(
-    flow: Flow[I1, A, Never, object], handler: Callable[[X], Flow[None, B, E2, S2]], *, on: On[X]
+    flow: Flow[I1, A, Never, object], handler: Callable[[X], Flow[None, B, E2, S2]], *, on: _On[X]
 ) -> Flow[I1, A | B, E2, S2]: ...
 @overload
 def recover(
-    flow: Flow[I1, A, E1, object], handler: Callable[[X], Flow[None, B, E2, S2]], *, on: On[X]
+    flow: Flow[I1, A, E1, object], handler: Callable[[X], Flow[None, B, E2, S2]], *, on: _On[X]
 ) -> Flow[I1, A | B, E1 | E2, S2]: ...
 @overload
 def recover(
-    flow: Flow[I1, A, E1, S1], handler: Callable[[X], Flow[None, B, E2, S1]], *, on: On[X]
+    flow: Flow[I1, A, E1, S1], handler: Callable[[X], Flow[None, B, E2, S1]], *, on: _On[X]
 ) -> Flow[I1, A | B, E1 | E2, S1]: ...
 def recover(flow: Any, handler: Any, on: Any = None) -> Any:
     """On a failure continue with the closed flow that ``handler`` makes of the error; see :meth:`mce.Flow.recover`.

@@ -40,7 +40,7 @@ E4 = TypeVar("E4")
 E5 = TypeVar("E5")
 E6 = TypeVar("E6")
 
-Merge: TypeAlias = Callable[[list[Any]], Any] | None
+_Merge: TypeAlias = Callable[[list[Any]], Any] | None
 
 # Where two errors are ``Never``, pyright makes their union ``Unknown`` instead of ``Never``: the functions below whose
 # error is a union have an overload for that, which comes first. The overload for many flows takes at least as many as
@@ -58,24 +58,24 @@ def _par(flows: tuple[Any, ...], where: str, how: Join) -> Flow[Any, Any, Any, A
 
 
 @overload
-def gather(*, merge: Merge = None) -> Flow[object, tuple[()]]: ...
+def gather(*, merge: _Merge = None) -> Flow[object, tuple[()]]: ...
 @overload
-def gather(f1: Flow[I, A1, E1, S], /, *, merge: Merge = None) -> Flow[I, tuple[A1], E1, S]: ...
+def gather(f1: Flow[I, A1, E1, S], /, *, merge: _Merge = None) -> Flow[I, tuple[A1], E1, S]: ...
 @overload
 def gather(
-    f1: Flow[I, A1, Never, S], f2: Flow[I, A2, Never, S], /, *, merge: Merge = None
+    f1: Flow[I, A1, Never, S], f2: Flow[I, A2, Never, S], /, *, merge: _Merge = None
 ) -> Flow[I, tuple[A1, A2], Never, S]: ...
 @overload
 def gather(
-    f1: Flow[I, A1, E1, S], f2: Flow[I, A2, E2, S], /, *, merge: Merge = None
+    f1: Flow[I, A1, E1, S], f2: Flow[I, A2, E2, S], /, *, merge: _Merge = None
 ) -> Flow[I, tuple[A1, A2], E1 | E2, S]: ...
 @overload
 def gather(
-    f1: Flow[I, A1, Never, S], f2: Flow[I, A2, Never, S], f3: Flow[I, A3, Never, S], /, *, merge: Merge = None
+    f1: Flow[I, A1, Never, S], f2: Flow[I, A2, Never, S], f3: Flow[I, A3, Never, S], /, *, merge: _Merge = None
 ) -> Flow[I, tuple[A1, A2, A3], Never, S]: ...
 @overload
 def gather(
-    f1: Flow[I, A1, E1, S], f2: Flow[I, A2, E2, S], f3: Flow[I, A3, E3, S], /, *, merge: Merge = None
+    f1: Flow[I, A1, E1, S], f2: Flow[I, A2, E2, S], f3: Flow[I, A3, E3, S], /, *, merge: _Merge = None
 ) -> Flow[I, tuple[A1, A2, A3], E1 | E2 | E3, S]: ...
 @overload
 def gather(
@@ -85,7 +85,7 @@ def gather(
     f4: Flow[I, A4, Never, S],
     /,
     *,
-    merge: Merge = None,
+    merge: _Merge = None,
 ) -> Flow[I, tuple[A1, A2, A3, A4], Never, S]: ...
 @overload
 def gather(
@@ -95,7 +95,7 @@ def gather(
     f4: Flow[I, A4, E4, S],
     /,
     *,
-    merge: Merge = None,
+    merge: _Merge = None,
 ) -> Flow[I, tuple[A1, A2, A3, A4], E1 | E2 | E3 | E4, S]: ...
 @overload
 def gather(
@@ -106,7 +106,7 @@ def gather(
     f5: Flow[I, A5, Never, S],
     /,
     *,
-    merge: Merge = None,
+    merge: _Merge = None,
 ) -> Flow[I, tuple[A1, A2, A3, A4, A5], Never, S]: ...
 @overload
 def gather(
@@ -117,7 +117,7 @@ def gather(
     f5: Flow[I, A5, E5, S],
     /,
     *,
-    merge: Merge = None,
+    merge: _Merge = None,
 ) -> Flow[I, tuple[A1, A2, A3, A4, A5], E1 | E2 | E3 | E4 | E5, S]: ...
 @overload
 def gather(
@@ -129,7 +129,7 @@ def gather(
     f6: Flow[I, A6, Never, S],
     /,
     *,
-    merge: Merge = None,
+    merge: _Merge = None,
 ) -> Flow[I, tuple[A1, A2, A3, A4, A5, A6], Never, S]: ...
 @overload
 def gather(
@@ -141,7 +141,7 @@ def gather(
     f6: Flow[I, A6, E6, S],
     /,
     *,
-    merge: Merge = None,
+    merge: _Merge = None,
 ) -> Flow[I, tuple[A1, A2, A3, A4, A5, A6], E1 | E2 | E3 | E4 | E5 | E6, S]: ...
 @overload
 def gather(
@@ -154,9 +154,9 @@ def gather(
     f7: Flow[I, A, E, S],
     /,
     *flows: Flow[I, A, E, S],
-    merge: Merge = None,
+    merge: _Merge = None,
 ) -> Flow[I, tuple[A, ...], E, S]: ...
-def gather(*flows: Any, merge: Merge = None) -> Any:
+def gather(*flows: Any, merge: _Merge = None) -> Any:
     """Run the flows concurrently, each on the same input, and give the tuple of their values; fail fast.
 
     The first failure cancels the others; the state is then that of the failing branch, and the outcome tells what

@@ -124,7 +124,8 @@ def batched(
     without; when all have left it is cancelled. ``fn`` may take a ``ctx`` for ``ctx.deps`` and ``ctx.log``; as it
     serves several branches it has no state. Where branches run in turn each call is a batch of one.
 
-    Law: ``each(batched(f)) = step(f) >> unpacked``, for an ``f`` that treats its inputs independently.
+    Law: ``each(batched(f)) = lift(list) >> step(f) >> lift(tuple)``, for an ``f`` that gives a list and treats its
+    inputs independently.
     Not a law: agreement in the number of calls of ``f`` between backends.
 
     >>> from mce import each

@@ -29,8 +29,11 @@ from mce.syntax import (
     Node,
     Pure,
     Recover,
+    Retry,
     StateOp,
     Then,
+    Timeout,
+    Transact,
     children,
     passes_on,
     postorder,
@@ -145,7 +148,7 @@ def _is_closed(node: Node) -> bool:
                 node = second if passes_on(first) else first
             case Bracket(acquire, use):
                 node = use if passes_on(acquire) else acquire
-            case Recover(body) | Label(body):
+            case Recover(body) | Label(body) | Retry(body) | Timeout(body) | Transact(body):
                 node = body
             case _:
                 return False
@@ -267,10 +270,12 @@ class _CacheGuard:
         return "cached"
 
     async def enter(self, branch: Branch, visit: Visit, value: Any) -> None:
-        kept = branch.shared(("cached", self.identity, self.cache.key, self.cache.ttl, self.name), self._nothing)
+        cache = self.cache
+        shared = ("cached", self.identity, cache.key, cache.ttl, _Identity(cache.store), self.name)
+        kept = branch.shared(shared, self._nothing)
         (asked,) = self.given or (value,)
-        if self.cache.key is not None:
-            asked = self.cache.key(asked)
+        if cache.key is not None:
+            asked = cache.key(asked)
         text = f"{self.name}:{input_text(asked)}" if self.name else ""
         key = text or input_key(asked)
         visit.kept = _Lookup(kept, key, text, branch.state)

@@ -16,13 +16,23 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 from pydantic import BaseModel, Field
-from stdlib_docs.answers import Answer, compose_answer
-from stdlib_docs.documents import Document
-from stdlib_docs.index import Hit, merge_hits, open_index, read, search, weigh
-from stdlib_docs.passages import Passage, best_passages
-from stdlib_docs.questions import find_terms, make_searches
 
 from mce import Append, Context, Failure, Progress, Result, Success, each, gather, step
+from stdlib_docs import (
+    Answer,
+    Document,
+    Hit,
+    Passage,
+    asked_stems,
+    best_passages,
+    compose_answer,
+    make_searches,
+    merge_hits,
+    open_index,
+    read,
+    search,
+    weigh,
+)
 
 __all__ = ["NoEvidence", "NoModel", "Notes", "Researcher", "agent"]
 
@@ -148,8 +158,7 @@ def fetch(ctx: Context[Notes], hit: Hit) -> Document:
 def answer(ctx: Context[Notes], documents: Sequence[Document]) -> Result[Answer, NoEvidence]:
     """Write a short answer out of the passages that speak of the question."""
     question = ctx.state.question
-    stems = {stem for term in find_terms(question) for stem in term.forms}
-    passages = best_passages(question, documents, weigh(Path(ctx.state.index), stems))
+    passages = best_passages(question, documents, weigh(Path(ctx.state.index), asked_stems(question)))
     if not passages:
         return Failure(NoEvidence(question, make_searches(question)))
     note(ctx, f"read {len(documents)} documents and cited {', '.join(p.document.name for p in passages)}")

@@ -37,7 +37,7 @@ class Host(Protocol):
 class Branch(Host, Protocol):
     """What the internal steps of combinators ask of the engine besides: what is beyond one step.
 
-    Branches compare by identity. Everything here is for the task of the run, not for a worker thread.
+    Branches compare by identity. What is here is for the task of the run; a worker thread only reads its ``visits``.
     """
 
     @property

@@ -98,6 +98,8 @@ class Cache:
             raise DefinitionError(f"Cache(key=...) takes a function of the input, not {brief(self.key, 60)}")
         if self.store is not None and (isinstance(self.store, type) or not isinstance(self.store, Store)):
             raise DefinitionError(f"Cache(store=...) takes a store like FileStore(folder), not {brief(self.store, 50)}")
+        if self.name is not None and (not isinstance(self.name, str) or not self.name):
+            raise DefinitionError(f"Cache(name={brief(self.name)}): a name is text that is not empty")
         if self.ttl is not None:
             _check_seconds("Cache", self.name or "", "ttl", self.ttl)
 

@@ -1,8 +1,8 @@
 """How type checkers see ``@step``: one overload per shape of function and kind of return.
 
-The order matters and was found by trying: a ``Result`` before a flow before a plain value, and of the last two kinds
-``async`` before plain; the context, found by its *name* ``ctx``, before any other first parameter; a function that can
-be called with one argument before one that can do with none, and both before any other. ``Coroutine`` and not
+The order matters and was found by trying: a ``Result`` before a flow before another value, each of them from an async
+function before a plain one; the context, found by its *name* ``ctx``, before any other first parameter; a function that
+can be called with one argument before one that can do with none, and both before any other. ``Coroutine`` and not
 ``Awaitable``, or a flow would count as an async return. A step of several required parameters has the input ``Never``:
 it can be called but not chained. ``tests/types`` holds what is inferred.
 """

@@ -101,7 +101,7 @@ def _tell(term: Term, weights: Mapping[str, float]) -> Term:
 def _rank(document: Document, asked: _Asked) -> Passage | None:
     """Give the best passage of ``document``; None when it says too little of what was asked."""
     named = [term for term, _ in asked if term.is_name and term.stem in document.words]
-    total = sum(weight for term, weight in asked if not named or term in named)
+    total = sum(weight for term, weight in asked if not named or term in named)  # asked by name: no matter what else
     signature = frozenset(stems(document.signature.partition("(")[2]))
     around = [(document.words, _IN_NAME), (signature, _IN_SIGNATURE), (frozenset(stems(document.parent)), _IN_PARENT)]
     best = None
@@ -111,9 +111,7 @@ def _rank(document: Document, asked: _Asked) -> Passage | None:
             fields.append((frozenset(stems(first_sentence(text))), _IN_FIRST_SENTENCE))
         found = [_match(term, fields) for term, _ in asked]
         score = sum(weight * match for (_, weight), match in zip(asked, found, strict=True)) / total
-        coverage = sum(weight for (_, weight), match in zip(asked, found, strict=True) if match) / total
-        if named:  # whatever else was said
-            coverage = 1.0
+        coverage = min(1.0, sum(weight for (_, weight), match in zip(asked, found, strict=True) if match) / total)
         if coverage >= _CITED and (best is None or score > best.score):
             best = Passage(document, text, score, coverage)
     if best is None:

@@ -104,8 +104,12 @@ def check_backend(
     """
     if not callable(make):
         raise DefinitionError(f"check_backend takes a function that makes a backend, not {brief(make)}: pass the class")
-    wanted: list[tuple[Case, Loop]] = [(case, loop) for case in conformance_cases(only) for loop in loops]
-    checked = [(case, loop) for case, loop in wanted if case.fits(make, loop, real_time=real_time)]
+    checked: list[tuple[Case, Loop]] = [
+        (case, loop)
+        for case in conformance_cases(only)
+        for loop in loops
+        if case.fits(make, loop, real_time=real_time)
+    ]
     broken = [Broken(case, loop, error) for case, loop in checked if (error := _failure(case, make, loop)) is not None]
     if broken:
         raise NotConforming(brief(make()), len(checked), broken) from broken[0].error

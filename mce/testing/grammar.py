@@ -40,7 +40,8 @@ class Scope:
     ``fails`` says how it may end, ``most`` the same for parts whose failures are caught. ``shared`` allows only writes
     that meet those of other branches. ``kind`` is the state: a ``ledger``, a ``page``, a ``number`` or a ``log``;
     ``fields``, if given, are those that may be read and written. ``deterministic`` leaves out what may end in several
-    ways.
+    ways. ``charges`` allows steps that forbid a retry: beside a branch that may fail, whether a retry around both is
+    forbidden would depend on which comes first.
     """
 
     fails: int = DEFECTS
@@ -49,6 +50,7 @@ class Scope:
     deterministic: bool = False
     kind: str = "ledger"
     fields: frozenset[str] | None = None
+    charges: bool = True
 
     @property
     def branch(self) -> Scope:
@@ -89,12 +91,13 @@ def arrow_texts(draw: Draw, scope: Scope, size: int) -> str:
 def _words(scope: Scope) -> list[list[str]]:
     """Give the words of the scope, in groups that are equally likely, with places for two numbers."""
     failing = [*_EXPECTED, *(_DEFECTS if scope.fails >= DEFECTS else [])] if scope.fails >= EXPECTED else []
-    return [group for group in (_COMPUTING, _stateful(scope), failing) if group]
+    computing = [*_COMPUTING, "charges"] if scope.charges else _COMPUTING
+    return [group for group in (computing, _stateful(scope), failing) if group]
 
 
 _COMPUTING = [
     *("identity()", "pure({0})", "adds({0})", "lift(Plus({0}))", "lift(weight)", "lift(Spread(3))"),
-    *("waits", "doubles", "halves", "charges", "sums({0}, second={1})"),
+    *("waits", "doubles", "halves", "sums({0}, second={1})"),
 ]
 _EXPECTED = ["fail(Refused({0}))", "fail(Overdrawn({0}))", "refuses({0})", "overdraws({0})", "flaky(1)"]
 _DEFECTS = ["breaks({0})", "lift(Snaps({0}))"]
@@ -131,19 +134,22 @@ class _Pen:
 
     def branches(self, least: int = 2, most: int = 3) -> str:
         """Write the branches of a fail-fast join: of a deterministic one, one branch may fail."""
-        count, branch = self.number(least, most), self.scope.branch
-        failing = self.number(0, count - 1) if self.scope.deterministic else None
-        fails = [self.scope.fails if failing in (None, at) else NEVER for at in range(count)]
-        return ", ".join(self.flow(count, fails=level, shared=branch.shared) for level in fails)
+        count, scope = self.number(least, most), self.scope.branch
+        if not scope.deterministic or not scope.fails:
+            return ", ".join(self.flow(count, shared=scope.shared) for _ in range(count))
+        failing = self.number(0, count - 1)
+        beside = {"fails": NEVER, "charges": False}
+        parts = [self.flow(count, shared=scope.shared, **({} if at == failing else beside)) for at in range(count)]
+        return ", ".join(parts)
 
     def element(self) -> str:
         """Write the body of a fail-fast ``each``: of a deterministic one, it fails for one element or for none."""
         shared = self.scope.branch.shared
         if not self.scope.deterministic:
             return self.flow(shared=shared)
-        body = self.flow(fails=NEVER, shared=shared)
-        fails = self.scope.fails >= EXPECTED and self.number(0, 1)
-        return f"({body} >> lift(weight))" if not fails else f"(only({self.number(0, 9)}) >> {body})"
+        if self.scope.fails and self.number(0, 1):
+            return f"(only({self.number(0, 9)}) >> {self.flow(fails=NEVER, shared=shared, charges=False)})"
+        return f"({self.flow(fails=NEVER, shared=shared)} >> lift(weight))"
 
     def number(self, least: int, most: int) -> int:
         return int(self.draw(st.integers(least, most)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from examples import paper_listings
+import paper_listings
 from mce.paper import AgentMonad, AgentState, AsyncAgentMonad
 
 ROOT = Path(__file__).parents[2]

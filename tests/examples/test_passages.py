@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples import stdlib_docs
-from examples.stdlib_docs.answers import compose_answer, shorten
-from examples.stdlib_docs.documents import Document
-from examples.stdlib_docs.index import merge_hits, open_index, read, search, weigh
-from examples.stdlib_docs.passages import Passage, best_passages, split_passages
-from examples.stdlib_docs.questions import asked_stems, find_terms, make_searches
-from examples.stdlib_docs.words import joined, split_words, stem, stems
+import stdlib_docs
+from stdlib_docs.answers import compose_answer, shorten
+from stdlib_docs.documents import Document
+from stdlib_docs.index import merge_hits, open_index, read, search, weigh
+from stdlib_docs.passages import Passage, best_passages, split_passages
+from stdlib_docs.questions import asked_stems, find_terms, make_searches
+from stdlib_docs.words import joined, split_words, stem, stems
 
 # -- understanding a question -----------------------------------------------------------------------------------------
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples.stdlib_docs import index as index_module
-from examples.stdlib_docs.documents import Document, collect_documents
-from examples.stdlib_docs.index import (
+from stdlib_docs import index as index_module
+from stdlib_docs.documents import Document, collect_documents
+from stdlib_docs.index import (
     BrokenIndex,
     Hit,
     cache_folder,
@@ -27,9 +27,10 @@ from examples.stdlib_docs.index import (
     search,
     weigh,
 )
-from examples.stdlib_docs.sources import NoSources, find_sources
+from stdlib_docs.sources import NoSources, find_sources
+from stdlib_docs.words import stem
 
-ROOT = Path(__file__).parents[2]
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 # -- what is in it ----------------------------------------------------------------------------------------------------
 
@@ -97,6 +98,21 @@ def test_what_has_no_docstring_is_described_by_its_module_its_base_or_its_member
     assert "sha256()" in named(index, "hashlib.sha256").text
     assert named(index, "multiprocessing.Process").text.startswith("Process objects represent activity")
     assert named(index, "csv.DictReader").text == "Members: fieldnames."
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("shutil.copytree", [{"copy"}, {"tree"}]),
+        ("os.rmdir", [{"rm", "remove"}, {"dir", "directory"}]),
+        ("asyncio.TaskGroup", [{"task"}, {"group"}]),
+        ("subprocess.check_output", [{"check"}, {"output"}]),
+        ("set.isdisjoint", [{"is"}, {"disjoint"}]),
+        ("list.append", [{"append"}]),
+    ],
+)
+def test_a_name_is_known_by_the_words_it_is_made_of(index: Path, name: str, parts: list[set[str]]) -> None:
+    assert [set(part) for part in named(index, name).parts] == [{stem(word) for word in part} for part in parts]
 
 
 def test_what_is_in_use_is_likelier_asked_for(index: Path) -> None:
@@ -320,7 +336,7 @@ def test_a_build_that_is_stopped_leaves_nothing(sources: Path, tmp_path: Path) -
 OPEN = """
 import os, sys
 from pathlib import Path
-from examples.stdlib_docs.index import open_index
+from stdlib_docs.index import open_index
 
 def tell(done, total):
     if sys.argv[3] == "die" and done > total - 50:
@@ -336,7 +352,7 @@ def opener(folder: Path, sources: Path, mode: str) -> subprocess.Popen[str]:
     """Start a process that opens the index as soon as it gets a line."""
     command = [sys.executable, "-c", OPEN, str(folder), str(sources), mode]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT)
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=EXAMPLES)
 
 
 def test_two_processes_that_build_at_once_both_get_a_good_index(sources: Path, tmp_path: Path) -> None:

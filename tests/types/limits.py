@@ -97,13 +97,13 @@ gather(plan("a"), spend(1.0))  # E pyright: Notes and Purse; mypy: Flow[..., Nev
 
 # -- pyright ----------------------------------------------------------------------------------------------------------
 
-# What only gives its input on has no type but from what it meets, and is not checked. Declare it, as here.
+# What gives its input on has no type but from what it meets, and nothing is checked there. Declare it, as below.
 assert_type(upper >> identity(), Flow[str, str])  # E pyright: Any
 pure(3) >> sleep(1) >> length  # E mypy: int into str
 pause: Flow[str, str] = sleep(1)
 assert_type(upper >> pause, Flow[str, str])
 
-# So does a lambda that is made a flow by itself. Say `upper.map(lambda word: word.title())`.
+# Nor has a lambda that is made a flow by itself. Say `upper.map(lambda word: word.title())`.
 assert_type(upper >> lift(lambda word: word.title()), Flow[str, str])  # E pyright: Unknown
 
 # Two values that never come make one that is unknown.

@@ -13,6 +13,7 @@ from mce import (
     Backend,
     BudgetExceeded,
     Context,
+    Dag,
     DefinitionError,
     Flow,
     InlineBackend,
@@ -85,8 +86,12 @@ def shapes(work: Work) -> dict[str, Flow[Any, Any, Any]]:
             n = await work.inc(n)
         return await (work.plain(n) >> work.inc)
 
-    inc = work.inc
+    inc, dag = work.inc, Dag[int]()
+    first = dag.add(inc, dag.input)
+    dag.add(inc, dag.add(inc, first))
+    dag.add(work.plain, first)
     return {
+        "dag": dag.flow(),
         "forked": gather(work.dynamic, inc.bind(inc)),
         "chain": inc >> work.plain >> work.quick >> inc,
         "given": inc(1) >> inc(n=2) >> inc(3) >> inc(4),
@@ -307,6 +312,13 @@ def test_budgets_nest_deeply() -> None:
     for allowed in range(3000):
         flow = budget(flow, steps=allowed + 1)
     assert flow.run_sync(0, backend=InlineBackend()).value == 1
+
+
+def test_without_an_event_loop_a_budget_counts_too() -> None:
+    work = Work()
+    assert budget(work.plain.bind(work.plain), steps=2, cost=1).run_sync(0, backend=InlineBackend()).value == 2
+    outcome = budget(work.plain.bind(work.plain), steps=1).run_sync(0, backend=InlineBackend())
+    assert outcome.error == BudgetExceeded("steps", 1, "plain:2")
 
 
 def test_a_budget_is_pickled() -> None:

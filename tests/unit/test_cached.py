@@ -24,6 +24,7 @@ from mce import (
     InvalidStep,
     LocalBackend,
     MemoryStore,
+    SimulatedBackend,
     Store,
     UsageError,
     cached,
@@ -35,6 +36,7 @@ from mce import (
     modify,
     pure,
     race,
+    recurs,
     settle,
     sleep,
     step,
@@ -129,8 +131,6 @@ def test_who_waits_can_give_up(make: Make) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nobody_waits_for_ever_when_leaving_and_handing_over_meet(seed: int) -> None:
-    from mce import SimulatedBackend
-
     work = Counted(failing=1)
     once = cached(work.double)(3)
     doubtful = [once.timeout(1).or_else(pure("gave up")) for _ in range(3)]
@@ -257,6 +257,8 @@ def test_a_closed_flow_is_computed_once_whatever_comes_in() -> None:
     closed = cached(work.double(3) >> lift(str))
     assert each(closed).run_sync(["a", object(), [object()]], backend=VirtualTrio()).value == ("6", "6", "6")
     assert work.calls == [3]
+    assert each(cached(work.double(4).retry(recurs(1)).timeout(9).named("four"))).run_sync("ab").value == (8, 8)
+    assert work.calls == [3, 4]
     assert cached(pure(1)).run_sync().value == 1
 
 
@@ -282,8 +284,6 @@ def test_a_step_declares_its_cache(make: Make) -> None:
 
 
 def test_a_declared_cache_changes_no_path_and_is_around_retry() -> None:
-    from mce import recurs
-
     calls: list[int] = []
 
     @step(cache=True, retry=recurs(1))
@@ -500,6 +500,7 @@ def test_what_is_no_cache_is_refused() -> None:
     wrong: list[tuple[Callable[[], object], str]] = [
         (lambda: cached(lift(len), key=3), "takes a function"),  # type: ignore[arg-type]
         (lambda: cached(lift(len), ttl=-1), "ttl are seconds"),
+        (lambda: cached(lift(len), name=""), "a name is text"),
         (lambda: cached(lift(len), store="folder"), "takes a store"),  # type: ignore[arg-type]
         (lambda: cached(lift(len), store=MemoryStore), "takes a store"),  # type: ignore[arg-type]
         (lambda: step(cache=3)(print), "cache= is True or a Cache"),  # type: ignore[call-overload]

@@ -367,7 +367,10 @@ def test_a_loose_module_is_reported(tree: Path) -> None:
             "if TYPE_CHECKING:\n    import mce.flow",
             "under TYPE_CHECKING: layer 0 cannot look up to layer 2; only mce.engine.run, mce.flow may",
         ),
-        ("async def f():\n    import mce.flow", "in a function: layer 0 cannot look up to layer 2; only mce.engine.run, mce.flow may"),
+        (
+            "async def f():\n    import mce.flow",
+            "in a function: layer 0 cannot look up to layer 2; only mce.engine.run, mce.flow may",
+        ),
         (
             "def f():\n    import_module('mce.flow')",
             "in a function: layer 0 cannot look up to layer 2; only mce.engine.run, mce.flow may",

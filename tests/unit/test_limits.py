@@ -14,6 +14,7 @@ from mce import (
     Context,
     DefinitionError,
     Flow,
+    InlineBackend,
     InvalidStep,
     Limit,
     LocalBackend,
@@ -125,6 +126,13 @@ def test_one_name_with_two_sizes_is_a_defect(make: Make) -> None:
 def test_whatever_the_input_it_is_given_on_as_it_is(make: Make, given: Any) -> None:
     flow: Flow[Any, Any] = rate_limit(limit(lift(lambda value: value), Limit("db", 1)), RateLimit("api", 9, 1))
     assert flow.run_sync(given, backend=make()).value is given
+
+
+def test_a_run_without_an_event_loop_opens_one_when_it_has_to_wait() -> None:
+    def ask(n: int) -> Flow[object, str]:
+        return rate_limit(limit(lift(str), Limit("db", 1)), RateLimit("api", 1, 0.0))(n)
+
+    assert pure(3).bind(ask).bind(lambda text: ask(len(text))).run_sync(backend=InlineBackend()).value == "1"
 
 
 def test_a_closed_flow_stays_closed() -> None:

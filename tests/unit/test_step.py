@@ -71,10 +71,11 @@ def test_arguments_are_checked_when_the_step_is_called() -> None:
 
 
 def test_a_step_of_several_parameters_cannot_be_chained() -> None:
-    for flow in (pure(1) >> add, add, add.retry(recurs(1))):  # type: ignore[operator]  # pyright: ignore
+    several: Any = add
+    for flow in (pure(1) >> several, several, several.retry(recurs(1))):
         with pytest.raises(InvalidFlow, match="step 'add' takes 2 required arguments"):
             flow.run_sync(1)
-    outcome = pure(1).bind(lambda _: add).run_sync()  # type: ignore[misc]  # pyright: ignore
+    outcome = pure(1).bind(lambda _: several).run_sync()
     assert "missing 1 required positional argument" in str(outcome.error)
     assert pure(1).bind(lambda n: add(n, 2)).run_sync().value == 3
 
@@ -144,7 +145,7 @@ def test_an_async_step_takes_no_thread() -> None:
         return n
 
     with pytest.raises(InvalidStep, match="run_in= is for plain functions"):
-        step(later, run_in="thread")  # type: ignore[call-overload]  # pyright: ignore
+        step(later, run_in="thread")
 
 
 def test_a_method_is_refused_when_the_class_is_made() -> None:
