@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, TypeVar
 
@@ -49,6 +50,8 @@ class LocalBackend(AnyioBackend):
             _check_importable(fn, spec.name)
             from anyio import to_process  # what few need is not loaded for all
 
+            with anyio.CancelScope(shield=True):  # a worker that is cancelled while it starts is left running
+                await to_process.run_sync(os.getpid)
             return await to_process.run_sync(_call_by_name, where, args, dict(kwargs), cancellable=True)
         result = await anyio.to_thread.run_sync(_apply, fn, args, kwargs, limiter=self._thread_limit())
         await checkpoint_if_cancelled()  # a thread is awaited to its end, and then it is too late

@@ -17,7 +17,7 @@ S = TypeVar("S")
 A = TypeVar("A")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: with them a subscripted call fails in Python 3.11
 class Lens(Generic[S, A]):
     """A part of a state: ``get(whole)`` reads it, ``set(whole, part)`` gives the whole with another part.
 

@@ -60,7 +60,7 @@ class Place:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)  # no slots: with them Outcome[A, E, S](...) fails in Python 3.11
 class Outcome(_Kind, _Container[A, E, S]):
     """The result of a run, a ``returns`` ``Result``, with the ``state`` it ended in.
 

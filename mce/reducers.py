@@ -63,7 +63,7 @@ class Clash(Exception):
         self.detail, self.values = detail, values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: with them a subscripted call fails in Python 3.11
 class Reducer(Generic[V, D]):
     """How several concurrent changes of one field become one; all four are pure functions.
 

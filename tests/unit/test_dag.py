@@ -493,6 +493,32 @@ async def test_the_first_failure_cancels_the_rest_and_nothing_is_left_running() 
     assert [(sibling.path, sibling.result) for sibling in outcome.where.siblings] == [("dag/known", Success(1))]
 
 
+@pytest.mark.anyio
+async def test_of_several_failures_the_first_in_the_order_of_the_tasks_counts() -> None:
+    failing = anyio.Event()
+
+    @step
+    async def early(ctx: Context[Notes], given: object) -> Result[int, str]:
+        with anyio.CancelScope(shield=True):
+            await failing.wait()
+        ctx.update(plain=1)
+        return Failure("early")
+
+    @step
+    async def late(ctx: Context[Notes], given: object) -> Result[int, str]:
+        failing.set()
+        ctx.update(plain=2)
+        return Failure("late")
+
+    dag = Dag()
+    dag.add(early, 0)
+    dag.add(late, 0)
+    outcome = await dag.flow().run(state=Notes())
+    assert (outcome.error, outcome.state) == ("early", Notes(plain=1))
+    assert outcome.where is not None
+    assert [sibling.result for sibling in outcome.where.siblings] == [Failure("late")]
+
+
 @on_all
 def test_what_has_not_begun_does_not_begin_after_a_failure(make: Any) -> None:
     calls: list[int] = []
