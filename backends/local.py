@@ -36,7 +36,7 @@ class LocalBackend(AnyioBackend):
             raise DefinitionError(f"LocalBackend(loop={loop!r}): loop is 'asyncio' or 'trio'")
         if threads is not None and threads < 1:
             raise DefinitionError(f"LocalBackend(threads={threads!r}): at least one thread is needed")
-        self.loop = loop
+        self.loop: Literal["asyncio", "trio"] = loop
         self.threads = threads
         self._limiter: RunVar[anyio.CapacityLimiter] = RunVar("mce-threads")  # limiters belong to one event loop
 

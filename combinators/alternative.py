@@ -54,7 +54,7 @@ def recover(flow: Any, handler: Any, on: Any = None) -> Any:
     """On a failure continue with the closed flow that ``handler`` makes of the error; see :meth:`mce.Flow.recover`.
 
     Laws: ``recover`` and ``fail`` form a monoid: ``recover(m, fail) = m``, ``recover(fail(e), h) = h(e)``, associative.
-    Not a law: ``bind`` does not distribute over it.
+    Not laws: ``bind`` does not distribute over it; with ``on=X`` a defect that was caught and failed with is expected.
 
     >>> from mce import pure, fail
     >>> recover(fail("no"), lambda error: pure(error + "!")).run_sync()
@@ -111,8 +111,8 @@ def race(*flows: Any) -> Any:
     The winner's state is kept. If all fail the flow fails with the tuple of their errors, in branch order, and the
     state at entry; a defect among them outranks: the flow then fails with it.
 
-    Laws: ``race(m) = m.map_error(lambda e: (e,))``, but for the state on failure. Not a law: it commutes only up to
-    which of two that are ready at once wins.
+    Laws: ``race(m) = transact(map_error(m, lambda e: (e,)))``; ``race(fail(e), m) = m`` if ``m`` succeeds.
+    Not a law: it commutes only up to which of two that are ready at once wins.
 
     >>> from mce import pure, fail
     >>> race(fail("no"), pure(3)).run_sync()

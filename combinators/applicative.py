@@ -164,9 +164,10 @@ def gather(*flows: Any, merge: _Merge = None) -> Any:
     need a reducer or are a :class:`mce.StateConflict`; ``merge(states)`` makes the state of theirs instead.
     No flows give the empty tuple.
 
-    Laws (``tests/laws/test_applicative.py``): ``gather(a).map(first) = a``; associative up to nesting of tuples;
-    ``gather(pure(x), m).map(second) = m``; agrees with ``apply`` when all branches succeed and none reads what
-    another writes. Not a law: agreement with ``bind`` on failures, since a failing sibling drops the other's change.
+    Laws (``tests/laws/test_applicative.py``): ``gather(a).map(first) = a``; ``gather(pure(x), m).map(second) = m``;
+    associative up to nesting of tuples, where at most one branch fails or conflicts; agrees with ``apply`` when all
+    branches succeed and none reads or writes what another writes (reducers but ``First`` let them write the same).
+    Not a law: agreement with ``bind`` on failures, since a failing sibling drops the other's change.
 
     >>> from mce import pure, fail
     >>> gather(pure(1), pure("a")).run_sync()
@@ -259,7 +260,8 @@ def validate(*flows: Any) -> Any:
     Every branch's state change is kept, failed ones too. A defect outranks: the flow then fails as the first branch
     with a defect did, and its place tells what the siblings had produced.
 
-    Laws: those of an applicative, with errors in the free monoid. Not a law: agreement with ``bind``.
+    Laws: those of an applicative, with errors in the free monoid, where no two branches conflict;
+    ``validate(*ms) = settle(*ms).bind(collect)``. Not a law: agreement with ``bind``.
 
     >>> from mce import pure, fail
     >>> validate(pure(1), pure(2)).run_sync()
@@ -320,11 +322,13 @@ def settle(
     *flows: Flow[I, A, E, S],
 ) -> Flow[I, tuple[Result[A, E], ...], Never, S]: ...
 def settle(*flows: Any) -> Any:
-    """Run the flows concurrently, all to their end, and give their results; never fails.
+    """Run the flows concurrently, all to their end, and give their results; fails only where their states conflict.
 
     A defect is a ``Failure`` of a :class:`mce.Defect`. Every branch's state change is kept, failed ones too.
 
-    Law: ``settle(m)`` succeeds for every ``m``. Not a law: it does not commute with ``recover``.
+    Laws: ``settle(m)`` succeeds for every ``m``, and failing with its error again is ``m``;
+    ``settle(a, b) = gather(settle(a).map(first), settle(b).map(first))``.
+    Not a law: it does not commute with ``recover``.
 
     >>> from mce import pure, fail
     >>> settle(pure(1), fail("no")).run_sync().value
@@ -339,7 +343,9 @@ def quorum(k: int, *flows: Flow[I, A, E, S]) -> Flow[I, tuple[A, ...], tuple[E, 
     The winners' state changes are kept. When ``k`` can no longer be reached the flow fails with the errors so far,
     in branch order, and the state at entry; a defect among them outranks, as in :func:`validate`.
 
-    Laws: ``quorum(0, *ms) = pure(())``; ``quorum(1, m).map(first) = m`` up to the error's tuple.
+    Laws: ``quorum(0, *ms) = pure(())``; ``quorum(1, m).map(first) = transact(map_error(m, lambda e: (e,)))``;
+    ``quorum(n, *ms)`` of ``n`` flows that succeed is ``gather(*ms)``, up to the order of values.
+    Not a law: ``quorum(1, m)`` keeps the state of a failure no more than ``race`` does.
 
     >>> from mce import pure, fail
     >>> quorum(2, pure(1), fail("no"), pure(3)).run_sync().value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from returns.result import Success
 from typing_extensions import TypeVar
 
 from mce.context import Context
@@ -42,4 +43,4 @@ class _Sleep:
 
     async def __call__(self, ctx: Context[object], value: Any) -> Any:
         await ctx.sleep(self.seconds)
-        return value
+        return Success(value)  # so that a value which is a Result or a flow stays one

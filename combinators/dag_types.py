@@ -45,6 +45,6 @@ class Handle(Generic[A, E, S]):
 
 
 class Value(Protocol):
-    """Whatever is no :class:`Handle`, but for ``None``: told apart, mypy infers the errors of ``Handle[A, E, S] | A``."""
+    """Whatever is no :class:`Handle`, but for ``None``: so mypy infers the errors of ``Handle[A, E, S] | A``."""
 
     def __format__(self, spec: str, /) -> str: ...

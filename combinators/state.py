@@ -32,7 +32,7 @@ _GET: Flow[object, Any, Any, Any] = Flow(StateOp(_read, "get"))
 def get() -> Flow[object, Any]:
     """Give the state.
 
-    Laws: ``get() >> put_it = get()``, where ``put_it`` puts its input;
+    Laws: ``get().bind(put) = pure(None)``, also where branches meet;
     ``get().bind(lambda s: get().map(lambda t: (s, t))) = get().map(lambda s: (s, s))``.
 
     >>> get().run_sync(state=3)
@@ -54,7 +54,7 @@ class _Put:
 def put(state: S1) -> Flow[object, None, Never, S1]:
     """Replace the state by another of its class; a state of another class is a defect.
 
-    Laws: ``put(s) >> get() = put(s).as_(s)``; ``put(s) >> put(t) = put(t)``, but that fields written by either count
+    Laws: ``put(s) >> get() = as_(put(s), s)``; ``put(s) >> put(t) = put(t)``, but that fields written by either count
     as written where branches meet.
 
     >>> put(4).run_sync(state=3)
@@ -78,7 +78,8 @@ class _Modify:
 def modify(f: Callable[[S3], S3]) -> Flow[object, None, Never, S3]:
     """Replace the state by ``f`` of it; what ``f`` raises is a defect.
 
-    Laws: ``modify(identity) = pure(None)``; ``modify(f) >> modify(g) = modify(lambda s: g(f(s)))``.
+    Laws: ``modify(identity) = pure(None)``; ``modify(f) = get().bind(lambda s: put(f(s)))``;
+    ``modify(f) >> modify(g) = modify(lambda s: g(f(s)))`` unless ``g`` raises, which leaves the state after ``f``.
 
     >>> modify(lambda n: n + 1).run_sync(state=3)
     Outcome(None, state=4)
@@ -95,8 +96,8 @@ def focus(lens: str, body: Flow[I1, A, E1, Any]) -> Flow[I1, A, E1, Any]: ...
 def focus(lens: Any, body: Any) -> Any:
     """Run ``body`` on the part of the state that ``lens`` names; a string names a field, ``"a.b"`` one within one.
 
-    What ``body`` changes is a change of that part: where branches meet, the field's reducer applies. A failure keeps
-    the part as it was at the failure.
+    What ``body`` changes is a change of that part: where branches meet, the field's reducer applies (of which a lens
+    made of two functions of one's own knows nothing). A failure keeps the part as it was at the failure.
 
     Laws: ``focus(l, pure(a)) = pure(a)``; ``focus(l, m >> n) = focus(l, m) >> focus(l, n)``;
     ``focus(Lens.field("a"), focus(Lens.field("b"), m)) = focus("a.b", m)``.

@@ -81,9 +81,10 @@ def partition(
 ) -> Flow[Iterable[A], tuple[tuple[B, ...], tuple[E1, ...]], Never, S1]:
     """Run ``body`` for every element, all to their end, and give the values and, apart from them, the errors.
 
-    Never fails; a defect is among the errors as a :class:`mce.Defect`. Both tuples are in the order of the elements.
+    Fails only where the states of elements conflict; a defect is among the errors as a :class:`mce.Defect`. Both
+    tuples are in the order of the elements.
 
-    Law: ``partition(m)`` gives as many values and errors as there are elements.
+    Laws: ``partition(m)`` gives as many values and errors as there are elements, those of ``each(settle(m))``.
 
     >>> from mce import branch, lift, fail
     >>> partition(branch(lambda n: n > 0, lift(str), fail("low"))).run_sync([1, -1, 2])
@@ -217,7 +218,8 @@ def tree_reduce(body: Flow[tuple[A, A], A, E1, S1], *, limit: int | None = None)
     For an associative ``body``, which is given pairs in the order of the elements. No elements are a defect, as there
     is no value to give.
 
-    Law: for an associative ``body`` it equals the fold of all but the first from the first.
+    Law: for an associative ``body`` it gives the value of the fold of all but the first from the first; both call
+    ``body`` for all elements but one.
 
     >>> from mce import lift, fail
     >>> tree_reduce(lift("".join)).run_sync("abcde")

@@ -18,6 +18,7 @@ from typing import Any, assert_never
 from returns.result import Failure, Result, Success
 
 from mce.context import Context
+from mce.dag_meaning import dag_meaning
 from mce.errors import Failed, InvalidFlow, LoopLimit, StateConflict, brief
 from mce.flow import Flow
 from mce.schedule import Schedule
@@ -167,7 +168,7 @@ def _meaning(node: Node, value: Any, run: _Run) -> Computation:
         case Transact(body):
             return STATES.bind(STATES.get(), lambda start: undone(on(body, value), start))
         case Dag():
-            raise InvalidFlow("a Dag has no meaning yet")
+            return dag_meaning(node, value, on)
         case Suspend():
             raise InvalidFlow(f"suspend({brief(node.token)}) waits for somebody outside: it has no meaning of its own")
         case _:

@@ -27,9 +27,11 @@ __all__ = [
     "Branch",
     "End",
     "Fault",
+    "all_of",
     "computed",
     "defect",
     "focused",
+    "fork",
     "however",
     "joined",
     "operated",
@@ -141,7 +143,7 @@ def joined(parts: Sequence[Computation], how: Join) -> Computation:
         if len(ends) == len(parts) or _is_decided(ends, len(parts), how):
             return _met(start, ends, how, len(parts))
         part = parts[len(ends)]
-        return within(_fork(start), however(part, lambda result, branch: go_on(start, (*ends, (result, branch)))))
+        return within(fork(start), however(part, lambda result, branch: go_on(start, (*ends, (result, branch)))))
 
     return STATES.bind(STATES.get(), lambda start: go_on(start, ()))
 
@@ -153,7 +155,7 @@ def speculated(condition: Computation, if_true: Computation, if_false: Computati
         if isinstance(asked, Failure):
             return within(start.after(after).adopt(after.state, after.change), STATES.pure(asked))
         wanted = if_true if asked.unwrap() else if_false
-        return within(_fork(start), however(wanted, lambda given, end: ended(start, after, given, end)))
+        return within(fork(start), however(wanted, lambda given, end: ended(start, after, given, end)))
 
     def ended(start: Branch, after: Branch, given: Result[Any, Fault], end: Branch) -> Computation:
         here = replace(start.after(after, end), cancels=True)
@@ -162,11 +164,12 @@ def speculated(condition: Computation, if_true: Computation, if_false: Computati
 
     return STATES.bind(
         STATES.get(),
-        lambda start: within(_fork(start), however(condition, lambda asked, after: decided(start, asked, after))),
+        lambda start: within(fork(start), however(condition, lambda asked, after: decided(start, asked, after))),
     )
 
 
-def _fork(start: Branch) -> Branch:
+def fork(start: Branch) -> Branch:
+    """Give a branch that starts where ``start`` is."""
     return replace(start, change=None, spent=False)
 
 
@@ -193,9 +196,9 @@ def _met(start: Branch, ends: Sequence[End], how: Join, parts: int) -> Computati
             [(failure, branch)] = lost
             return within(here.adopt(branch.state, branch.change), STATES.pure(failure))
         case "accumulate" if lost:
-            kept, gives = ends, STACK.fail(_all_of(lost))
+            kept, gives = ends, STACK.fail(all_of(lost))
         case "quorum" if len(won) < how.count:
-            kept, gives = [], STACK.fail(_all_of(lost))
+            kept, gives = [], STACK.fail(all_of(lost))
         case "settle":
             kept, gives = ends, STACK.pure(tuple(result.alt(lambda fault: fault.error) for result, _ in ends))
         case _:
@@ -203,7 +206,7 @@ def _met(start: Branch, ends: Sequence[End], how: Join, parts: int) -> Computati
     return STACK.bind(within(here, tried(lambda branch: (None, _merged(branch, kept, how)))), lambda _: gives)
 
 
-def _all_of(lost: Sequence[End]) -> Fault:
+def all_of(lost: Sequence[End]) -> Fault:
     """Give the errors of all, in branch order; a defect outranks."""
     faults = [result.failure() for result, _ in lost]
     return next((f for f in faults if not f.expected), Fault(tuple(f.error for f in faults)))

@@ -64,6 +64,8 @@ class Step(Flow[I, A, E, S], Generic[P, I, A, E, S]):
     def __init__(self, node: Call | Dynamic, fn: Callable[..., Any], *, required: int, accepts: int) -> None:
         super().__init__(node)
         functools.update_wrapper(self, fn)
+        if not hasattr(self, "__name__"):  # of an object that can be called
+            self.__name__ = node.spec.name if isinstance(node, Call) else node.name
         self._one = required <= 1 <= accepts
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Flow[object, A, E, S]:  # type: ignore[override]

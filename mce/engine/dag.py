@@ -294,7 +294,8 @@ class _Workers:
         self.course = course
         self.group = group
         self.missing = [len(task.waits) for task in course.region.tasks]
-        self.name = course.fiber.within(course.region.name)
+        fiber, region = course.fiber, course.region
+        self.name = fiber.within(region.name) if fiber.careful else region.label  # a path takes time to put together
 
     async def work(self, ready: Iterable[int]) -> None:
         """Run tasks that are ready, then those that became ready by it; all that may wait, but one, get workers."""

@@ -192,7 +192,7 @@ def _stretches(value: Any, parts: list[_Part], field: str) -> Change:
             stretches.append([part])
     for one, other in (pair for two in pairwise(stretches) for pair in product(*two)):
         if not _follows(one, other):
-            _join_at(value, [part for part in parts if part is other or _beside(part, other)], field)  # a conflict
+            _join_at(value, [part for part in parts if part is other or _against(part, other)], field)  # a conflict
     found: Any = None
     for stretch in stretches:
         value, change = _join_at(value, _side_by_side(value, stretch, field), field)
@@ -202,6 +202,11 @@ def _stretches(value: Any, parts: list[_Part], field: str) -> Change:
 
 def _kind(change: Change) -> Any:
     return change.reducer if isinstance(change, Delta) else type(change)
+
+
+def _against(one: _Part, other: _Part) -> bool:
+    """Whether two changes are side by side and of kinds that cannot meet."""
+    return _beside(one, other) and (_kind(other[1]) is Write or _kind(one[1]) != _kind(other[1]))
 
 
 def _beside(one: _Part, other: _Part) -> bool:

@@ -105,10 +105,7 @@ def check_backend(
     if not callable(make):
         raise DefinitionError(f"check_backend takes a function that makes a backend, not {brief(make)}: pass the class")
     checked: list[tuple[Case, Loop]] = [
-        (case, loop)
-        for case in conformance_cases(only)
-        for loop in loops
-        if case.fits(make, loop, real_time=real_time)
+        (case, loop) for case in conformance_cases(only) for loop in loops if case.fits(make, loop, real_time=real_time)
     ]
     broken = [Broken(case, loop, error) for case, loop in checked if (error := _failure(case, make, loop)) is not None]
     if broken:

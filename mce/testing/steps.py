@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 
 from returns.result import Failure, Result, Success
 
+from mce.combinators.applicative import lift
+from mce.combinators.dag import Dag
 from mce.combinators.monad import do
 from mce.context import Context
 from mce.errors import Failed, StateConflict
@@ -33,6 +35,7 @@ __all__ = [
     "doubles",
     "flaky",
     "generator",
+    "graph",
     "guarded",
     "halves",
     "notes",
@@ -247,6 +250,16 @@ class _Delegates:
 def delegates(flow: Word) -> Word:
     """Continue with ``flow``: the step returns it."""
     return step(name="delegates")(_Delegates(flow))
+
+
+def graph(*tasks: tuple[Any, ...]) -> Word:
+    """Make a ``Dag``: a task is a flow and the numbers of those it waits for; the first of them gives it its value."""
+    dag = Dag[Any]()
+    handles: list[Any] = []
+    for flow, *waits in tasks:
+        taken, *after = [handles[at] for at in waits] or [dag.input]
+        handles.append(dag.add(lift(weight) >> flow, taken, after=after))
+    return dag.flow(handles[-1])
 
 
 def block(*flows: Word) -> Word:

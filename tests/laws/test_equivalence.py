@@ -115,7 +115,7 @@ def test_flows_that_do_the_same_are_equivalent() -> None:
         (pure(3), fail(3), "result: <Success: 3> and <Failure: 3>"),
         (program("put(Ledger(mark=1))"), program("put(Ledger(mark=2))"), "state: Ledger(mark=1"),
         (add_one >> add_one, add_two, "calls: (('add_one', 3), ('add_one', 4)) and (('add_two', 3),)"),
-        (lift(lambda n: n + 1), add_one, "calls: () and (('add_one', 3),)"),
+        (lift((1).__add__), add_one, "calls: () and (('add_one', 3),)"),
         (breaks, fail(Mishap("broken")), "Defect"),
         (breaks, breaks.map(str).recover(lambda e: fail("other"), on=Mishap), "other"),
     ],
@@ -203,9 +203,12 @@ def test_a_reducer_that_breaks_a_law_is_told(reducer: Any, law: str) -> None:
 @pytest.mark.parametrize(
     ("lens", "law"),
     [
-        (Lens(get=lambda s: s[0], set=lambda s, a: s), "get(set(s, a)) = a"),
-        (Lens(get=lambda s: s[0], set=lambda s, a: (a, s[1] + 1)), "set(s, get(s)) = s"),
-        (Lens(get=lambda s: s[0], set=lambda s, a: s if a == s[0] else (a, s[1] + 1)), "set(set(s, a), b) = set(s, b)"),
+        (Lens[Any, Any](get=lambda s: s[0], set=lambda s, a: s), "get(set(s, a)) = a"),
+        (Lens[Any, Any](get=lambda s: s[0], set=lambda s, a: (a, s[1] + 1)), "set(s, get(s)) = s"),
+        (
+            Lens[Any, Any](get=lambda s: s[0], set=lambda s, a: s if a == s[0] else (a, s[1] + 1)),
+            "set(set(s, a), b) = set(s, b)",
+        ),
     ],
 )
 def test_a_lens_that_breaks_a_law_is_told(lens: Any, law: str) -> None:

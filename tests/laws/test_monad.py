@@ -211,7 +211,7 @@ def test_tail_rec_is_recursion(m: AnyFlow, turns: int, start: Start) -> None:
     def recursion(taken: tuple[int, Any]) -> AnyFlow:
         return body(taken).bind(lambda r: pure(r.value) if isinstance(r, Done) else recursion(r.value))
 
-    begun = lift(lambda value: (0, value))
+    begun: AnyFlow = lift(lambda value: (0, value))
     same(begun >> tail_rec(identity().bind(body)), begun.bind(recursion), start)
 
 

@@ -150,9 +150,7 @@ def test_a_saga_that_fails_runs_the_undo_on_what_was_done(a: AnyFlow, b: AnyFlow
 
 @some
 @given(a=FLOWS, b=FLOWS, c=FLOWS, u=FLOWS, v=FLOWS, start=starts())
-def test_sagas_associate_to_the_right(
-    a: AnyFlow, b: AnyFlow, c: AnyFlow, u: AnyFlow, v: AnyFlow, start: Start
-) -> None:
+def test_sagas_associate_to_the_right(a: AnyFlow, b: AnyFlow, c: AnyFlow, u: AnyFlow, v: AnyFlow, start: Start) -> None:
     """``compensate((a, u), compensate((b, v), c)) = compensate((a, u), (b, v), c)``."""
 
     async def both() -> list[Seen]:

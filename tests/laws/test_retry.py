@@ -63,7 +63,8 @@ def test_each_attempt_starts_from_the_state_at_entry(m: AnyFlow, times: int, sta
     unrolled = m(start.value)
     for _ in range(times):
         again = unrolled
-        unrolled = transact(m(start.value)).recover(lambda _, again=again: again, on=object)
+        handler: Any = lambda _, again=again: again  # noqa: E731
+        unrolled = transact(m(start.value)).recover(handler, on=object)
     same(retry(m, recurs(times)), unrolled, start)
 
 

@@ -19,7 +19,7 @@ from tests.laws.meanings import MEETING, AnyFlow, Start, not_a_law, same, some, 
 FLOWS = arrows(deterministic=True)
 CHANGES = st.builds(Writes, st.sampled_from(["mark", *MEETING, "first", "votes"]), st.integers(0, 9))
 
-PARTS = {"page": "page", "page.count": "number", "total": "number", "log": "log"}
+PARTS = {"page": "page", "page.count": "count", "total": "number", "log": "log"}
 """Parts of a ledger, and what kind of state each is."""
 
 
@@ -32,7 +32,8 @@ def parts(path: str, *, shared: bool = False, fails: bool = True) -> st.SearchSt
 
 
 def of_each_part(test: Callable[..., None]) -> Callable[..., None]:
-    return pytest.mark.parametrize("path", PARTS)(test)
+    marked: Callable[..., None] = pytest.mark.parametrize("path", PARTS)(test)
+    return marked
 
 
 # -- get, put, modify --------------------------------------------------------------------------------------------------

@@ -51,7 +51,9 @@ def mapped(f: Function) -> Function:
 @given(elements=ELEMENTS, limit=LIMITS, start=starts())
 def test_each_identity(elements: list[int], limit: int | None, start: Start) -> None:
     """``each(identity()) = lift(tuple)``."""
-    same(each(identity(), limit)(elements), lift(tuple)(elements), start)
+    unit: AnyFlow = each(identity(), limit)
+    everything: AnyFlow = lift(tuple)
+    same(unit(elements), everything(elements), start)
 
 
 @some
@@ -146,8 +148,9 @@ def test_partition_fails_where_elements_conflict() -> None:
 @given(elements=ELEMENTS, start=starts())
 def test_filter_each_of_constants(elements: list[int], start: Start) -> None:
     """``filter_each(pure(True)) = lift(tuple)``; ``filter_each(pure(False)) = lift(lambda _: ())``."""
-    same(filter_each(pure(True))(elements), lift(tuple)(elements), start)
-    same(filter_each(pure(False))(elements), lift(lambda _: ())(elements), start)
+    everything: AnyFlow = lift(tuple)
+    same(filter_each(pure(True))(elements), everything(elements), start)
+    same(filter_each(pure(False))(elements), everything.map(lambda _: ())(elements), start)
 
 
 @some
@@ -187,8 +190,10 @@ def test_fold_is_a_chain_of_binds(m: AnyFlow, initial: int, elements: list[int],
     """``fold(m, b)`` of ``(x, y)`` is ``m((b, x)).bind(lambda c: m((c, y)))``."""
     chain: AnyFlow = pure(initial)
     for element in elements:
-        chain = chain.bind(lambda found, element=element: m((found, element)).map(weight))
-    same(fold(m.map(weight), initial)(elements), chain, start)
+        following: Any = lambda found, element=element: m((found, element)).map(weight)  # noqa: E731
+        chain = chain.bind(following)
+    folded: AnyFlow = fold(m.map(weight), initial)
+    same(folded(elements), chain, start)
 
 
 @some
@@ -207,7 +212,7 @@ def test_scan_ends_in_fold(m: AnyFlow, initial: int, elements: list[int], start:
 @given(words=st.lists(st.text("abc", max_size=2), min_size=1, max_size=9), limit=LIMITS, start=starts())
 def test_tree_reduce_is_a_fold_of_the_rest(words: list[str], limit: int | None, start: Start) -> None:
     """For an associative body the value is that of the fold of all but the first from the first."""
-    body = lift("".join)
+    body: AnyFlow = lift("".join)
     same(tree_reduce(body, limit=limit)(words), fold(body, words[0])(words[1:]), start)
     assert tree_reduce(body, limit=limit)(words).run_sync().value == reduce(str.__add__, words)
 
@@ -235,5 +240,6 @@ def test_tree_reduce_of_one_calls_nothing(m: AnyFlow, start: Start) -> None:
 @not_a_law
 def test_tree_reduce_needs_an_associative_body() -> None:
     """``tree_reduce(m)`` is the fold of all but the first from the first: not of a difference."""
-    difference = lift(lambda pair: pair[0] - pair[1] if len(pair) == 2 else pair[0])
+    subtract: Any = lambda pair: pair[0] - pair[1] if len(pair) == 2 else pair[0]  # noqa: E731
+    difference: AnyFlow = lift(subtract)
     same(tree_reduce(difference)((1, 2, 3, 4)), fold(difference, 1)((2, 3, 4)))

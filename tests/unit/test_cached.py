@@ -470,7 +470,7 @@ def test_a_store_that_breaks_is_a_defect_and_holds_nobody_up(tmp_path: Path) -> 
     calls: list[str] = []
     once, store = finder(calls), Full()
     outcome = settle(*(cached(once, store=store)("a") for _ in range(3))).run_sync(backend=VirtualTrio())
-    assert ["disk full" in str(result.swap().value_or("")) for result in outcome.value] .count(True) == 1
+    assert ["disk full" in str(result.swap().value_or("")) for result in outcome.value].count(True) == 1
     assert calls == ["a"]
 
 

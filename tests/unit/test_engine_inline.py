@@ -68,7 +68,7 @@ def test_a_hidden_async_step_gets_a_loop_in_the_middle_of_the_run() -> None:
         late(0.0) >> sleep(ENDLESS),
         holds_later(0.0) >> sleep(ENDLESS),
         late(0.0) >> step(lambda _: sleep(ENDLESS)(None), name="later"),
-        iterate(lift(lambda n: n + 1), until=lambda _: False)(0),
+        iterate(lift((1).__add__), until=lambda _: False)(0),
     ],
     ids=["hidden", "sleep", "sleep in the loop", "hidden sleep", "nothing waits"],
 )

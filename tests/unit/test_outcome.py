@@ -12,7 +12,7 @@ GOOD: Outcome[int] = Outcome(Success(3), {"log": 1})
 BAD: Outcome[int, str] = Outcome(
     Failure("no"), None, Place("agent/search", 2, (Sibling("agent/gather[1]", Success("x")),), ("a note",))
 )
-BROKEN: Outcome[int] = Outcome(
+BROKEN: Outcome[int, object] = Outcome(
     Failure(Defect(KeyError("k"), "the traceback", "agent/search")), None, Place("agent/search")
 )
 
@@ -37,9 +37,10 @@ def test_a_defect_is_raised_as_itself() -> None:
 
 
 def test_patterns_take_it_apart() -> None:
+    found: object = None
     match BAD:
         case Outcome(Success(value), _):
-            found: object = value
+            found = value
         case Outcome(Failure(error), state):
             found = (error, state)
     assert found == ("no", None)

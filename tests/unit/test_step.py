@@ -177,7 +177,7 @@ def test_partials_builtins_and_callable_objects_are_steps() -> None:
             return self.n + m
 
     half: Callable[[int], int] = functools.partial(pow, 2)
-    assert step(half).run_sync(3).value == 8
+    assert step(half)(3).run_sync().value == 8
     assert step(len).run_sync("four").value == 4
     assert step(Adder(2)).run_sync(3).value == 5
     assert isinstance(step(len), Step)
