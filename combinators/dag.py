@@ -38,6 +38,9 @@ E3 = TypeVar("E3")
 E4 = TypeVar("E4")
 E9 = TypeVar("E9")
 
+_LOOKED_AT = 100
+"""How many elements of a constant are looked at for handles, which would not be waited for."""
+
 
 class Dag(Generic[I]):
     """A graph of tasks in the making: ``add`` gives handles, ``flow`` the flow of all tasks added so far.
@@ -415,9 +418,9 @@ class Dag(Generic[I]):
         """Give a handle as a reference, and a constant as it is."""
         if isinstance(value, Handle):
             return Ref(self._own(value, "dag.add"))
-        inside: Any = value.values() if isinstance(value, dict) else value
-        if isinstance(inside, list | tuple | set | frozenset) or inside is not value:
-            for part in islice(inside, _LOOKED_AT):
+        if isinstance(value, dict | list | tuple | set | frozenset):
+            parts: Any = value.values() if isinstance(value, dict) else value
+            for part in islice(parts, _LOOKED_AT):
                 if isinstance(part, Handle):
                     kind = type(value).__name__
                     raise DefinitionError(f"dag.add: {part!r} is inside a {kind}: pass it as an argument of its own")
@@ -447,6 +450,3 @@ class Dag(Generic[I]):
 
     def __repr__(self) -> str:
         return f"<Dag of {len(self._tasks)} tasks>"
-
-
-_LOOKED_AT = 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -47,19 +47,38 @@ def from_edges(
     Traceback (most recent call last):
     mce.errors.DefinitionError: a dag has no cycles: sum -> twice -> given -> sum
     """
-    for task in tasks:
-        if not isinstance(task, str) or not task:
-            raise DefinitionError(f"the name of a task is text and not empty, not {brief(task, 60)}")
+    _check_names(tasks)
     before = _before(tasks, edges)
-    chosen = tuple(tasks if outputs is None else outputs)
-    for output in chosen:
-        if output not in tasks:
-            raise DefinitionError(f"outputs: {brief(output, 40)} is not among the tasks")
+    chosen = tuple(tasks if outputs is None else _outputs(outputs, tasks))
     order = _sorted(before)
     made = [_task(task, tasks[task], before[task]) for task in order]
     nodes = tuple([(task, body) for task, (body, _) in zip(order, made, strict=True)])
     takes = tuple([takes for _, takes in made])
     return Flow(Dag(nodes, takes, chosen, "dict", join_of(on_failure), path_label(name)))
+
+
+def _check_names(tasks: Any) -> None:
+    if not isinstance(tasks, Mapping):
+        raise DefinitionError(f"Dag.from_edges takes its tasks as a mapping from name to flow, not {brief(tasks, 60)}")
+    for task in tasks:
+        if not isinstance(task, str) or not task:
+            raise DefinitionError(f"the name of a task is text and not empty, not {brief(task, 60)}")
+
+
+def _outputs(outputs: Iterable[str], tasks: Mapping[str, Any]) -> list[str]:
+    found = _list(outputs, "outputs")
+    for output in found:
+        if not isinstance(output, str) or output not in tasks:
+            raise DefinitionError(f"outputs: {brief(output, 40)} is not among the tasks")
+    return found
+
+
+def _list(names: Any, where: str) -> list[Any]:
+    if isinstance(names, str):
+        raise DefinitionError(f"{where} is a list of tasks: say [{names!r}], not {names!r}")
+    if not isinstance(names, Iterable):
+        raise DefinitionError(f"{where} is a list of tasks, not {brief(names, 60)}")
+    return list(names)
 
 
 def _task(name: str, flow: Any, before: Sequence[str]) -> tuple[Node, Takes]:
@@ -75,31 +94,27 @@ def _before(names: Collection[str], edges: Any) -> dict[str, list[str]]:
     ``edges`` maps a name to those before it, or lists pairs ``(before, after)``. Raises ``DefinitionError`` for a name
     that is no task, and for an edge given twice.
     """
-    found: dict[str, list[str]] = {name: [] for name in names}
+    found: dict[str, dict[str, None]] = {name: {} for name in names}
     for before, after in _pairs(edges):
         for name in (before, after):
-            if name not in found:
+            if not isinstance(name, str) or name not in found:
                 raise DefinitionError(f"edge {_edge(before, after)}: {brief(name, 40)} is not among the tasks")
         if before in found[after]:
             raise DefinitionError(f"edge {_edge(before, after)} is given twice")
-        found[after].append(before)
-    return found
+        found[after][before] = None
+    return {name: list(befores) for name, befores in found.items()}
 
 
-def _pairs(edges: Any) -> Iterable[tuple[str, str]]:
-    if not isinstance(edges, Mapping):
-        for edge in edges:
-            if not isinstance(edge, Sequence) or isinstance(edge, str) or len(edge) != 2:
-                raise DefinitionError(f"an edge is a pair (before, after), not {brief(edge, 60)}")
-            yield edge[0], edge[1]
+def _pairs(edges: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(edges, Mapping):
+        for after, befores in edges.items():
+            for before in _list(befores, f"edges[{after!r}]"):
+                yield before, after
         return
-    for after, befores in edges.items():
-        if isinstance(befores, str):
-            raise DefinitionError(
-                f"edges[{after!r}] is a list of the tasks before it: say [{befores!r}], not {befores!r}"
-            )
-        for before in befores:
-            yield before, after
+    for edge in _list(edges, "edges"):
+        if not isinstance(edge, Sequence) or isinstance(edge, str) or len(edge) != 2:
+            raise DefinitionError(f"an edge is a pair (before, after), not {brief(edge, 60)}")
+        yield edge[0], edge[1]
 
 
 def _sorted(waits: Mapping[str, Sequence[str]]) -> list[str]:

@@ -18,7 +18,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from typing_extensions import TypeVar
 
 from mce.engine.run import prepare
-from mce.engine.tasks import caller_from_threads, is_trio, spawn
+from mce.engine.tasks import caller_from_threads, spawn
 from mce.errors import RunCancelled, UsageError
 from mce.events import Event
 from mce.flow import Flow
@@ -57,12 +57,9 @@ class Handle(Generic[A, E, S]):
         try:
             with self._scope:
                 self._outcome = await self._prepared.backend.run(self._prepared.run)
-        except Exception as broken:
+        except BaseException as broken:  # for whoever asks for the result
             self._broken = broken
-        except BaseException as broken:
-            self._broken = broken
-            # an interrupt of a system task would be trio's own crash: there it is left to who asks for the result
-            if not is_trio() or isinstance(broken, anyio.get_cancelled_exc_class()):
+            if isinstance(broken, anyio.get_cancelled_exc_class()):
                 raise
         finally:
             self._done.set()

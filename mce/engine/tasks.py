@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import anyio
+
 __all__ = ["caller_from_threads", "innermost", "is_trio", "spawn"]
 
 
@@ -41,8 +43,9 @@ def caller_from_threads() -> Callable[[Callable[[], object]], object]:
 
 
 def innermost(group: BaseExceptionGroup[Any]) -> BaseException:
-    """Give the one exception that a task group wraps, the first when there are several."""
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found
+    """Give the exception that a task group wraps; of several, one that does not come of its being cancelled.
+
+    It may be a group itself, which a step raised.
+    """
+    cancelled = anyio.get_cancelled_exc_class()
+    return next((found for found in group.exceptions if not isinstance(found, cancelled)), group.exceptions[0])

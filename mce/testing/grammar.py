@@ -115,7 +115,8 @@ def _stateful(scope: Scope) -> list[str]:
             found += ["appends" if scope.kind == "log" else "tallies", "modify(Writes('', {0}))"]
     else:
         words = ("notes('{}')", "reads('{}')", "modify(Writes('{}', {{0}}))")
-        found = [word.format(field) for word in words for field in scope.written]
+        plain = [field for field in scope.written if field in _PLAIN[scope.kind]]  # twice: only they conflict
+        found = [word.format(field) for word in words for field in (*scope.written, *plain)]
     if not scope.shared and scope.fields is None:
         found += [_PUTS[scope.kind], "get()"]
         found += ["put('wrong')", "notes('missing')"] if scope.fails >= DEFECTS and scope.kind == "ledger" else []

@@ -277,7 +277,10 @@ def test_a_step_of_several_parameters_is_given_them_apart(make: Any) -> None:
         ({"x": ["a"]}, "edge a -> x: 'x' is not among the tasks"),
         ({"a": [3]}, "edge 3 -> a: 3 is not among the tasks"),
         ([("a", "b"), ("a", "b")], "edge a -> b is given twice"),
-        ({"b": "a"}, r"edges\['b'\] is a list of the tasks before it: say \['a'\], not 'a'"),
+        ({"b": "a"}, r"edges\['b'\] is a list of tasks: say \['a'\], not 'a'"),
+        ({"b": None}, r"edges\['b'\] is a list of tasks, not None"),
+        ({"b": [["a"]]}, r"edge \['a'\] -> b: \['a'\] is not among the tasks"),
+        (None, "edges is a list of tasks, not None"),
         ([("a", "b", "c")], r"an edge is a pair \(before, after\), not \('a', 'b', 'c'\)"),
         (["ab"], r"an edge is a pair \(before, after\), not 'ab'"),
     ],
@@ -301,6 +304,10 @@ def test_what_is_no_graph_is_refused() -> None:
         Dag.from_edges({"": inc}, {})
     with pytest.raises(DefinitionError, match="outputs: 'b' is not among the tasks"):
         Dag.from_edges({"a": inc}, {}, outputs=["b"])
+    with pytest.raises(DefinitionError, match=r"outputs is a list of tasks: say \['a'\], not 'a'"):
+        Dag.from_edges({"a": inc}, {}, outputs="a")
+    with pytest.raises(DefinitionError, match=r"takes its tasks as a mapping from name to flow, not \[3\]"):
+        Dag.from_edges([3], {})  # type: ignore[arg-type]  # pyright: ignore
 
 
 # -- the node ---------------------------------------------------------------------------------------------------------
@@ -846,6 +853,13 @@ def fan() -> Flow[Any, Any]:
     dag = Dag[int]()
     ends = [dag.add(inc, dag.input) for _ in range(MANY)]
     return dag.flow(ends[0], ends[-1])
+
+
+def test_a_task_after_100_000_others() -> None:
+    names = [f"t{n}" for n in range(MANY)]
+    total: dict[str, Flow[Any, Any]] = {**dict.fromkeys(names, identity()), "total": lift(sum)}
+    flow = Dag.from_edges(total, {"total": names}, outputs=["total"])
+    assert flow.run_sync(2).value == {"total": 2 * MANY}
 
 
 @on_inline_and_asyncio

@@ -1,4 +1,4 @@
-"""Runs that were started or streamed: events from any thread, interrupts, factories that fail, streams that are lost."""
+"""Runs that were started or streamed: events from any thread, interrupts, factories that fail, lost streams."""
 
 from __future__ import annotations
 
@@ -89,14 +89,13 @@ async def test_a_run_whose_deps_cannot_be_made_raises_what_the_factory_raised() 
 
 
 async def test_events_are_asked_for_right_after_the_start() -> None:
-    handle = hold(0.0).start()
-    events = handle.events()
+    handle_of_an_ended_run = hold(0.0).start()
+    await handle_of_an_ended_run.result()
+    events = hold(0.0).start().events()
     await anyio.wait_all_tasks_blocked()
     assert [type(event).__name__ async for event in events] == ["StepStarted", "StepFinished"]
     with pytest.raises(UsageError, match="right after start"):
-        started = hold(0.0).start()
-        await started.result()
-        started.events()
+        handle_of_an_ended_run.events()
 
 
 async def test_a_wrong_call_is_refused_before_anything_starts() -> None:

@@ -41,7 +41,7 @@ LAYERS = (
     ),
     ("mce.engine",),
     ("mce.backends", "mce.durable"),
-    ("mce.testing", "mce.agents", "mce.cli", "mce.paper"),
+    ("mce.__main__", "mce.testing", "mce.agents", "mce.cli", "mce.paper"),
 )
 FACADE = "mce"
 
