@@ -10,7 +10,7 @@ import anyio
 import anyio.lowlevel
 
 from mce.engine.protocol import Scope
-from mce.engine.tasks import innermost, is_trio
+from mce.engine.tasks import is_trio
 from mce.syntax import StepSpec
 
 __all__ = ["AnyioBackend"]
@@ -33,15 +33,20 @@ class AnyioBackend:
         if is_trio():
             return await main(self)
         given: list[T] = []
+        broken: list[BaseException] = []
 
         async def own() -> None:
-            given.append(await main(self))
+            try:
+                given.append(await main(self))
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as exc:  # an interrupt that ends a task of asyncio's ends the loop under the others
+                broken.append(exc)
 
-        try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(own, name="mce run")
-        except BaseExceptionGroup as raised:
-            raise innermost(raised) from None
+        async with anyio.create_task_group() as group:
+            group.start_soon(own, name="mce run")
+        if broken:
+            raise broken[0]
         return given[0]
 
     def now(self) -> float:
