@@ -21,15 +21,14 @@ _MEETING = {"ledger": ("log", "total", "seen", "best", "first", "last"), "page":
 _PLAIN = {"ledger": ("mark", "votes"), "page": ("count",)}
 _PARTS = {
     "ledger": {"page": "page", "total": "number", "log": "log"},
-    "ledger alone": {"page.count": "count"},
+    "ledger alone": {"page.count": "number"},
     "page": {},
-    "page alone": {"count": "count"},
+    "page alone": {"count": "number"},
 }
 _PUTS = {
     "ledger": "put(Ledger(mark={0}, log=({0},)))",
     "page": "put(Page(count={0}))",
     "number": "put({0})",
-    "count": "put({0})",
     "log": "put(({0},))",
 }
 
@@ -39,10 +38,10 @@ class Scope:
     """What a part of a program may do.
 
     ``fails`` says how it may end, ``most`` the same for parts whose failures are caught. ``shared`` allows only writes
-    that meet those of other branches. ``kind`` is the state: a ``ledger``, a ``page``, a ``log``, a ``number`` that
-    adds up or a ``count`` that does not; ``fields``, if given, are those that may be read and written.
-    ``deterministic`` leaves out what may end in several ways. ``charges`` allows steps that forbid a retry: beside a
-    branch that may fail, whether a retry around both is forbidden would depend on which comes first.
+    that meet those of other branches. ``kind`` is the state: a ``ledger``, a ``page``, a ``number`` or a ``log``;
+    ``fields``, if given, are those that may be read and written. ``deterministic`` leaves out what may end in several
+    ways. ``charges`` allows steps that forbid a retry: beside a branch that may fail, whether a retry around both is
+    forbidden would depend on which comes first.
     """
 
     fails: int = DEFECTS
@@ -91,7 +90,7 @@ def arrow_texts(draw: Draw, scope: Scope, size: int) -> str:
 
 def _words(scope: Scope) -> list[list[str]]:
     """Give the words of the scope, in groups that are equally likely, with places for two numbers."""
-    failing = _failing(scope)
+    failing = [*_EXPECTED, *(_DEFECTS if scope.fails >= DEFECTS else [])] if scope.fails >= EXPECTED else []
     computing = [*_COMPUTING, "charges"] if scope.charges else _COMPUTING
     return [group for group in (computing, _stateful(scope), failing) if group]
 
@@ -104,19 +103,13 @@ _EXPECTED = ["fail(Refused({0}))", "fail(Overdrawn({0}))", "refuses({0})", "over
 _DEFECTS = ["breaks({0})", "lift(Snaps({0}))"]
 
 
-def _failing(scope: Scope) -> list[str]:
-    return [*(_EXPECTED if scope.fails >= EXPECTED else []), *(_DEFECTS if scope.fails >= DEFECTS else [])]
-
-
 def _stateful(scope: Scope) -> list[str]:
-    if scope.kind in ("number", "count", "log"):
-        found = ["reads('')", "get()"]
-        if scope.kind != "count" or not scope.shared:
-            found += ["appends" if scope.kind == "log" else "tallies", "modify(Writes('', {0}))"]
+    if scope.kind in ("number", "log"):
+        step = "tallies" if scope.kind == "number" else "appends"
+        found = [step, "reads('')", "get()", "modify(Writes('', {0}))"]
     else:
         words = ("notes('{}')", "reads('{}')", "modify(Writes('{}', {{0}}))")
-        plain = [field for field in scope.written if field in _PLAIN[scope.kind]]  # twice: only they conflict
-        found = [word.format(field) for word in words for field in (*scope.written, *plain)]
+        found = [word.format(field) for word in words for field in scope.written]
     if not scope.shared and scope.fields is None:
         found += [_PUTS[scope.kind], "get()"]
         found += ["put('wrong')", "notes('missing')"] if scope.fails >= DEFECTS and scope.kind == "ledger" else []
@@ -135,13 +128,6 @@ class _Pen:
         """Write one of ``parts`` flows, in the scope here but for what is named."""
         return str(self.draw(arrow_texts(replace(self.scope, **scope), self.size // parts)))
 
-    def doomed(self, parts: int = 1, **scope: Any) -> str:
-        """Write a flow of which it matters that it may fail, often after it has done something."""
-        wanted = _failing(replace(self.scope, **scope))
-        if not wanted or not self.number(0, 2):
-            return self.flow(parts, **scope)
-        return f"({self.flow(parts, **scope)} >> {self.one_of(*wanted).format(self.number(0, 9))})"
-
     def flows(self, least: int, most: int, **scope: Any) -> str:
         count = self.number(least, most)
         return ", ".join(self.flow(count, **scope) for _ in range(count))
@@ -153,8 +139,7 @@ class _Pen:
             return ", ".join(self.flow(count, shared=scope.shared) for _ in range(count))
         failing = self.number(0, count - 1)
         beside = {"fails": NEVER, "charges": False}
-        parts = [self.flow(count, shared=scope.shared, **beside) for _ in range(count)]
-        parts[failing] = self.doomed(count, shared=scope.shared)
+        parts = [self.flow(count, shared=scope.shared, **({} if at == failing else beside)) for at in range(count)]
         return ", ".join(parts)
 
     def element(self) -> str:
@@ -177,8 +162,7 @@ class _Pen:
 
 
 def _then(pen: _Pen) -> str:
-    count = pen.number(2, 3)
-    return f"({' >> '.join(pen.flow(count) for _ in range(count))})"
+    return f"({pen.flow(2)} >> {pen.flow(2)})"
 
 
 def _map(pen: _Pen) -> str:
@@ -210,7 +194,7 @@ def _block(pen: _Pen) -> str:
 
 
 def _guarded(pen: _Pen) -> str:
-    return f"guarded({pen.doomed(2)}, {pen.flow(2)})"
+    return f"guarded({pen.flow(2)}, {pen.flow(2)})"
 
 
 def _named(pen: _Pen) -> str:
@@ -260,19 +244,6 @@ def _fold(pen: _Pen) -> str:
     return f"(lift(Spread({pen.number(0, 3)})) >> {fold}({pen.flow()} >> lift(weight), 1))"
 
 
-def _graph(pen: _Pen) -> str:
-    fields = frozenset(field for field in _MEETING["ledger"] if field != "first" and pen.scope.allows(field))
-    count = pen.number(2, 4)
-    failing = pen.number(0, count - 1)
-    tasks: list[str] = []
-    for at in range(count):
-        fails = pen.scope.fails if at == failing or not pen.scope.deterministic else NEVER
-        task = pen.flow(count, fails=fails, shared=True, charges=False, fields=fields)
-        waits = [f", {before}" for before in range(at) if pen.number(0, 1)]
-        tasks.append(f"({task}{''.join(waits)},)")
-    return f"graph({', '.join(tasks)})"
-
-
 def _tree_reduce(pen: _Pen) -> str:
     body = pen.flow(fails=NEVER, shared=pen.scope.branch.shared)
     return f"(lift(Spread({pen.number(1, 5)})) >> tree_reduce({body} >> lift(weight)))"
@@ -299,19 +270,19 @@ def _caught(pen: _Pen) -> int:
 
 
 def _recover(pen: _Pen) -> str:
-    return f"{pen.doomed(2, fails=_caught(pen))}.recover(Choice({pen.flows(1, 2)}))"
+    return f"{pen.flow(2, fails=_caught(pen))}.recover(Choice({pen.flows(1, 2)}))"
 
 
 def _recover_all(pen: _Pen) -> str:
-    return f"{pen.doomed(2, fails=pen.scope.most)}.recover(Choice({pen.flow(2)}), on=object)"
+    return f"{pen.flow(2, fails=pen.scope.most)}.recover(Choice({pen.flow(2)}), on=object)"
 
 
 def _recover_some(pen: _Pen) -> str:
-    return f"{pen.doomed(2)}.recover(Choice({pen.flow(2)}), on={pen.one_of('Overdrawn', 'Refused', 'Mishap')})"
+    return f"{pen.flow(2)}.recover(Choice({pen.flow(2)}), on={pen.one_of('Overdrawn', 'Refused', 'Mishap')})"
 
 
 def _or_else(pen: _Pen) -> str:
-    return f"{pen.one_of('or_else', 'first_success')}({pen.doomed(2, fails=_caught(pen))}, {pen.flow(2)})"
+    return f"{pen.one_of('or_else', 'first_success')}({pen.flow(2, fails=_caught(pen))}, {pen.flow(2)})"
 
 
 # -- rules: loops, policies, resources, state --------------------------------------------------------------------------
@@ -332,7 +303,7 @@ def _forever_until(pen: _Pen) -> str:
 
 def _retry(pen: _Pen) -> str:
     on = pen.one_of("", "", ", on=Overdrawn", ", on=Mishap")
-    return f"retry({pen.doomed()}, recurs({pen.number(0, 2)}){on})"
+    return f"retry({pen.flow()}, recurs({pen.number(0, 2)}){on})"
 
 
 def _retry_flaky(pen: _Pen) -> str:
@@ -340,15 +311,15 @@ def _retry_flaky(pen: _Pen) -> str:
 
 
 def _bracket(pen: _Pen) -> str:
-    return f"bracket({pen.flow(3)}, {pen.doomed(3)}, {pen.flow(3)})"
+    return f"bracket({pen.flow(3)}, {pen.flow(3)}, {pen.flow(3)})"
 
 
 def _ensure(pen: _Pen) -> str:
-    return f"ensure({pen.doomed(2)}, {pen.flow(2)}({pen.number(0, 9)}))"
+    return f"ensure({pen.flow(2)}, {pen.flow(2)}({pen.number(0, 9)}))"
 
 
 def _transact(pen: _Pen) -> str:
-    return f"transact({pen.doomed()})"
+    return f"transact({pen.flow()})"
 
 
 def _focus(pen: _Pen) -> str:
@@ -383,11 +354,11 @@ Rule: TypeAlias = Callable[[_Pen], str]
 
 _SEQUENCES: list[Rule] = [
     *(_then, _then, _bind, _map, _compose, _join, _bimap, _apply, _named, _delegates, _block, _guarded),
-    *(_branch, _switch, _when),
 ]
 _JOINS: list[Rule] = [
     *(_gather, _gather, _each, _settle, _validate, _zip_with, _partition, _filter_each, _fold, _tree_reduce),
 ]
+_CHOICES: list[Rule] = [_branch, _switch, _when]
 _CATCHES: list[Rule] = [_recover, _or_else, _recover_some, _recover_all]
 _REGIONS: list[Rule] = [_retry, _retry_flaky, _bracket, _ensure, _transact, _iterate]
 _ENDLESS: list[Rule] = [_tail_rec, _forever_until]
@@ -398,5 +369,4 @@ def _rules(scope: Scope) -> list[list[Rule]]:
     """Give the rules of the scope, in groups that are equally likely."""
     regions = _REGIONS + ([_focus, _focus] if scope.parts else []) + (_ENDLESS if scope.fails >= EXPECTED else [])
     first = [] if scope.deterministic or scope.fails < DEFECTS else [_FIRST]
-    joins = [*_JOINS, _graph] if scope.kind == "ledger" else _JOINS
-    return [_SEQUENCES, joins, *([_CATCHES] if scope.most else []), regions, *first]
+    return [_SEQUENCES, _JOINS, _CHOICES, _CATCHES if scope.most else _CHOICES, regions, *first]
