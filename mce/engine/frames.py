@@ -334,8 +334,7 @@ class _Focused(Frame):
         try:
             self._back(fiber)
         except Exception as refused:  # the first error stays the error
-            why = f"{type(refused).__name__}: {refused}"
-            raise Halt(fault.noted(f"the state was put back as it was: {why}")) from None
+            raise Halt(fault.noted(f"the state was put back as it was: {brief(refused)}")) from None
         return None
 
     async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:

@@ -12,7 +12,7 @@ from returns.result import Failure, Result, Success
 from mce.engine.blocks import At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume
-from mce.errors import StateConflict, TimedOut
+from mce.errors import Defect, StateConflict, TimedOut, brief
 from mce.events import StepRetried
 from mce.outcome import Place
 from mce.schedule import Schedule
@@ -225,7 +225,7 @@ class _Resource(Frame):
             with fiber.run.backend.scope(None, shield=True):
                 await fiber.run.execute(fiber, self.block, self.resource)
         except Halt as halt:
-            _log.error("%s: release failed after a cancellation: %r", halt.fault.place.path, halt.fault.error)
+            _log.error("%s: %s", place.path, _failed_too(halt.fault))
             exc.add_note(_failed_too(halt.fault))
         finally:
             fiber.frames.pop()
@@ -234,7 +234,8 @@ class _Resource(Frame):
 
 
 def _failed_too(fault: Fault) -> str:
-    return f"its release failed too: {fault.error!r} at {fault.place.path}"
+    error = fault.error.cause if isinstance(fault.error, Defect) else fault.error
+    return f"its release failed too: {brief(error)} at {fault.place.path}"
 
 
 def noted(place: Place, exc: BaseException) -> Place:

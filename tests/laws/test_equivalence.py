@@ -31,7 +31,7 @@ def test_all_meanings_agree() -> None:
     """In line, on asyncio, on trio and in the reference meaning: equal result, state and calls, for 500 flows."""
     programs: set[str] = set()
 
-    @settings(some, max_examples=max(settings().max_examples, PROMISED * 3 // 2))
+    @settings(max_examples=max(settings().max_examples, PROMISED * 3 // 2))
     @given(flow=flows(size=12, deterministic=True), state=states())
     def agree(flow: AnyFlow, state: Ledger) -> None:
         programs.add(str([repr(node) for node in postorder(flow.node)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -15,14 +16,18 @@ from mce import (
     Flow,
     InlineBackend,
     InvalidFlow,
+    Lens,
     LocalBackend,
     Outcome,
     Schedule,
     TimedOut,
     do,
     ensure,
+    fail,
+    focus,
     gather,
     pure,
+    put,
     recurs,
     step,
     tap,
@@ -70,6 +75,10 @@ class Mute(Exception):
     __repr__ = __str__
 
 
+def raising(error: Exception) -> NoReturn:
+    raise error
+
+
 @everywhere
 def test_an_outcome_with_an_error_that_cannot_be_pickled_is_pickled(backend: Any) -> None:
     outcome: Outcome[Any, Any, Any] = blow_up(Unsendable(1, 2)).run_sync(backend=backend)
@@ -77,6 +86,16 @@ def test_an_outcome_with_an_error_that_cannot_be_pickled_is_pickled(backend: Any
     assert isinstance(again.error, Defect)
     assert (str(again.error), again.where) == ("RemoteError: Unsendable: told at blow_up", outcome.where)
     assert "Unsendable" in again.error.traceback
+
+
+@everywhere
+def test_errors_that_cannot_be_shown_take_no_place(backend: Any) -> None:
+    lens: Lens[Any, Any] = Lens(operator.itemgetter(0), lambda whole, part: raising(Mute()))
+    for flow in (ensure(blow_up(ValueError("first")), blow_up(Mute())), focus(lens, put(2) >> fail("first"))):
+        outcome: Outcome[Any, Any, Any] = flow.run_sync(state=(1,), backend=backend)
+        assert "first" in str(outcome.error)
+        assert outcome.where is not None
+        assert ["Mute: its repr raised RuntimeError" in note for note in outcome.where.notes] == [True]
 
 
 @everywhere

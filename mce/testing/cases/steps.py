@@ -17,7 +17,7 @@ from mce.outcome import Place
 from mce.schedule import recurs
 from mce.step import step
 from mce.testing.cases.bench import AnyFlow, Bench, Cases, calls, expect, kinds
-from mce.testing.cases.parts import Notes, Refused, add_one, note, read, refuse
+from mce.testing.cases.parts import Notes, Refused, add_one, hold, note, read, refuse
 
 __all__ = ["CASES", "CallableStep", "in_a_process"]
 
@@ -340,10 +340,12 @@ def a_flow_is_not_awaited_in_a_step(bench: Bench) -> None:
 
 @CASES
 def steps_may_run_flows_of_their_own(bench: Bench) -> None:
-    """A run within a step is a run like any other."""
+    """A run within a step, async or in a thread, is a run like any other."""
 
     @step
     async def nested(n: int) -> Any:
         return (await gather(add_one(n), add_one(n)).run(backend=bench.make())).value
 
-    bench.gives(gather(nested(1), nested(2)), ((2, 2), (3, 3)))
+    if bench.loop is not None:
+        bench.gives(gather(nested(1), nested(2)), ((2, 2), (3, 3)))
+        bench.fails(hold(30).timeout(0.01).bind(lambda _: nested(1)), TimedOut(0.01, "hold"))
