@@ -21,14 +21,15 @@ _MEETING = {"ledger": ("log", "total", "seen", "best", "first", "last"), "page":
 _PLAIN = {"ledger": ("mark", "votes"), "page": ("count",)}
 _PARTS = {
     "ledger": {"page": "page", "total": "number", "log": "log"},
-    "ledger alone": {"page.count": "number"},
+    "ledger alone": {"page.count": "count"},
     "page": {},
-    "page alone": {"count": "number"},
+    "page alone": {"count": "count"},
 }
 _PUTS = {
     "ledger": "put(Ledger(mark={0}, log=({0},)))",
     "page": "put(Page(count={0}))",
     "number": "put({0})",
+    "count": "put({0})",
     "log": "put(({0},))",
 }
 
@@ -38,10 +39,10 @@ class Scope:
     """What a part of a program may do.
 
     ``fails`` says how it may end, ``most`` the same for parts whose failures are caught. ``shared`` allows only writes
-    that meet those of other branches. ``kind`` is the state: a ``ledger``, a ``page``, a ``number`` or a ``log``;
-    ``fields``, if given, are those that may be read and written. ``deterministic`` leaves out what may end in several
-    ways. ``charges`` allows steps that forbid a retry: beside a branch that may fail, whether a retry around both is
-    forbidden would depend on which comes first.
+    that meet those of other branches. ``kind`` is the state: a ``ledger``, a ``page``, a ``log``, a ``number`` that
+    adds up or a ``count`` that does not; ``fields``, if given, are those that may be read and written.
+    ``deterministic`` leaves out what may end in several ways. ``charges`` allows steps that forbid a retry: beside a
+    branch that may fail, whether a retry around both is forbidden would depend on which comes first.
     """
 
     fails: int = DEFECTS
@@ -73,6 +74,9 @@ class Scope:
         return {path: kind for path, kind in found.items() if self.allows(path)}
 
 
+_TIMES = 3
+"""How often a part of a traversal or a loop runs, more or less."""
+
 Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]
 
 
@@ -90,7 +94,7 @@ def arrow_texts(draw: Draw, scope: Scope, size: int) -> str:
 
 def _words(scope: Scope) -> list[list[str]]:
     """Give the words of the scope, in groups that are equally likely, with places for two numbers."""
-    failing = [*_EXPECTED, *(_DEFECTS if scope.fails >= DEFECTS else [])] if scope.fails >= EXPECTED else []
+    failing = _failing(scope)
     computing = [*_COMPUTING, "charges"] if scope.charges else _COMPUTING
     return [group for group in (computing, _stateful(scope), failing) if group]
 
@@ -103,13 +107,19 @@ _EXPECTED = ["fail(Refused({0}))", "fail(Overdrawn({0}))", "refuses({0})", "over
 _DEFECTS = ["breaks({0})", "lift(Snaps({0}))"]
 
 
+def _failing(scope: Scope) -> list[str]:
+    return [*(_EXPECTED if scope.fails >= EXPECTED else []), *(_DEFECTS if scope.fails >= DEFECTS else [])]
+
+
 def _stateful(scope: Scope) -> list[str]:
-    if scope.kind in ("number", "log"):
-        step = "tallies" if scope.kind == "number" else "appends"
-        found = [step, "reads('')", "get()", "modify(Writes('', {0}))"]
+    if scope.kind in ("number", "count", "log"):
+        found = ["reads('')", "get()"]
+        if scope.kind != "count" or not scope.shared:
+            found += ["appends" if scope.kind == "log" else "tallies", "modify(Writes('', {0}))"]
     else:
         words = ("notes('{}')", "reads('{}')", "modify(Writes('{}', {{0}}))")
-        found = [word.format(field) for word in words for field in scope.written]
+        plain = [field for field in scope.written if field in _PLAIN[scope.kind]]  # twice: only they conflict
+        found = [word.format(field) for word in words for field in (*scope.written, *plain)]
     if not scope.shared and scope.fields is None:
         found += [_PUTS[scope.kind], "get()"]
         found += ["put('wrong')", "notes('missing')"] if scope.fails >= DEFECTS and scope.kind == "ledger" else []
@@ -125,8 +135,18 @@ class _Pen:
     size: int
 
     def flow(self, parts: int = 1, **scope: Any) -> str:
-        """Write one of ``parts`` flows, in the scope here but for what is named."""
+        """Write one of ``parts`` flows, in the scope here but for what is named.
+
+        What runs several times counts as several: nested, such parts would take exponential time.
+        """
         return str(self.draw(arrow_texts(replace(self.scope, **scope), self.size // parts)))
+
+    def doomed(self, parts: int = 1, **scope: Any) -> str:
+        """Write a flow of which it matters that it may fail, often after it has done something."""
+        wanted = _failing(replace(self.scope, **scope))
+        if not wanted or not self.number(0, 2):
+            return self.flow(parts, **scope)
+        return f"({self.flow(parts, **scope)} >> {self.one_of(*wanted).format(self.number(0, 9))})"
 
     def flows(self, least: int, most: int, **scope: Any) -> str:
         count = self.number(least, most)
@@ -139,17 +159,18 @@ class _Pen:
             return ", ".join(self.flow(count, shared=scope.shared) for _ in range(count))
         failing = self.number(0, count - 1)
         beside = {"fails": NEVER, "charges": False}
-        parts = [self.flow(count, shared=scope.shared, **({} if at == failing else beside)) for at in range(count)]
+        parts = [self.flow(count, shared=scope.shared, **beside) for _ in range(count)]
+        parts[failing] = self.doomed(count, shared=scope.shared)
         return ", ".join(parts)
 
     def element(self) -> str:
         """Write the body of a fail-fast ``each``: of a deterministic one, it fails for one element or for none."""
         shared = self.scope.branch.shared
         if not self.scope.deterministic:
-            return self.flow(shared=shared)
+            return self.flow(_TIMES, shared=shared)
         if self.scope.fails and self.number(0, 1):
-            return f"(only({self.number(0, 9)}) >> {self.flow(fails=NEVER, shared=shared, charges=False)})"
-        return f"({self.flow(fails=NEVER, shared=shared)} >> lift(weight))"
+            return f"(only({self.number(0, 9)}) >> {self.flow(_TIMES, fails=NEVER, shared=shared, charges=False)})"
+        return f"({self.flow(_TIMES, fails=NEVER, shared=shared)} >> lift(weight))"
 
     def number(self, least: int, most: int) -> int:
         return int(self.draw(st.integers(least, most)))
@@ -162,7 +183,8 @@ class _Pen:
 
 
 def _then(pen: _Pen) -> str:
-    return f"({pen.flow(2)} >> {pen.flow(2)})"
+    count = pen.number(2, 3)
+    return f"({' >> '.join(pen.flow(count) for _ in range(count))})"
 
 
 def _map(pen: _Pen) -> str:
@@ -194,7 +216,7 @@ def _block(pen: _Pen) -> str:
 
 
 def _guarded(pen: _Pen) -> str:
-    return f"guarded({pen.flow(2)}, {pen.flow(2)})"
+    return f"guarded({pen.doomed(2)}, {pen.flow(2)})"
 
 
 def _named(pen: _Pen) -> str:
@@ -231,7 +253,7 @@ def _each(pen: _Pen) -> str:
 
 
 def _partition(pen: _Pen) -> str:
-    body = pen.flow(fails=pen.scope.most, shared=pen.scope.branch.shared)
+    body = pen.flow(_TIMES, fails=pen.scope.most, shared=pen.scope.branch.shared)
     return f"(lift(Spread(3)) >> partition({body}))"
 
 
@@ -241,11 +263,24 @@ def _filter_each(pen: _Pen) -> str:
 
 def _fold(pen: _Pen) -> str:
     fold = pen.one_of("fold", "scan")
-    return f"(lift(Spread({pen.number(0, 3)})) >> {fold}({pen.flow()} >> lift(weight), 1))"
+    return f"(lift(Spread({pen.number(0, 3)})) >> {fold}({pen.flow(_TIMES)} >> lift(weight), 1))"
+
+
+def _graph(pen: _Pen) -> str:
+    fields = frozenset(field for field in _MEETING["ledger"] if field != "first" and pen.scope.allows(field))
+    count = pen.number(2, 4)
+    failing = pen.number(0, count - 1)
+    tasks: list[str] = []
+    for at in range(count):
+        fails = pen.scope.fails if at == failing or not pen.scope.deterministic else NEVER
+        task = pen.flow(count, fails=fails, shared=True, charges=False, fields=fields)
+        waits = [f", {before}" for before in range(at) if pen.number(0, 1)]
+        tasks.append(f"({task}{''.join(waits)},)")
+    return f"graph({', '.join(tasks)})"
 
 
 def _tree_reduce(pen: _Pen) -> str:
-    body = pen.flow(fails=NEVER, shared=pen.scope.branch.shared)
+    body = pen.flow(_TIMES, fails=NEVER, shared=pen.scope.branch.shared)
     return f"(lift(Spread({pen.number(1, 5)})) >> tree_reduce({body} >> lift(weight)))"
 
 
@@ -270,19 +305,19 @@ def _caught(pen: _Pen) -> int:
 
 
 def _recover(pen: _Pen) -> str:
-    return f"{pen.flow(2, fails=_caught(pen))}.recover(Choice({pen.flows(1, 2)}))"
+    return f"{pen.doomed(2, fails=_caught(pen))}.recover(Choice({pen.flows(1, 2)}))"
 
 
 def _recover_all(pen: _Pen) -> str:
-    return f"{pen.flow(2, fails=pen.scope.most)}.recover(Choice({pen.flow(2)}), on=object)"
+    return f"{pen.doomed(2, fails=pen.scope.most)}.recover(Choice({pen.flow(2)}), on=object)"
 
 
 def _recover_some(pen: _Pen) -> str:
-    return f"{pen.flow(2)}.recover(Choice({pen.flow(2)}), on={pen.one_of('Overdrawn', 'Refused', 'Mishap')})"
+    return f"{pen.doomed(2)}.recover(Choice({pen.flow(2)}), on={pen.one_of('Overdrawn', 'Refused', 'Mishap')})"
 
 
 def _or_else(pen: _Pen) -> str:
-    return f"{pen.one_of('or_else', 'first_success')}({pen.flow(2, fails=_caught(pen))}, {pen.flow(2)})"
+    return f"{pen.one_of('or_else', 'first_success')}({pen.doomed(2, fails=_caught(pen))}, {pen.flow(2)})"
 
 
 # -- rules: loops, policies, resources, state --------------------------------------------------------------------------
@@ -290,20 +325,20 @@ def _or_else(pen: _Pen) -> str:
 
 def _iterate(pen: _Pen) -> str:
     until = f"AtLeast({pen.number(0, 9)})" if pen.scope.fails else "AtLeast(0)"
-    return f"iterate({pen.flow()} >> lift(weight), until={until}, at_most=3)"
+    return f"iterate({pen.flow(_TIMES)} >> lift(weight), until={until}, at_most=3)"
 
 
 def _tail_rec(pen: _Pen) -> str:
-    return f"tail_rec({pen.flow()} >> lift(Countdown({pen.number(0, 9)})), at_most=3)"
+    return f"tail_rec({pen.flow(_TIMES)} >> lift(Countdown({pen.number(0, 9)})), at_most=3)"
 
 
 def _forever_until(pen: _Pen) -> str:
-    return f"forever_until({pen.flow()}(1), until=AtLeast({pen.number(0, 9)}), at_most=2)"
+    return f"forever_until({pen.flow(_TIMES)}(1), until=AtLeast({pen.number(0, 9)}), at_most=2)"
 
 
 def _retry(pen: _Pen) -> str:
     on = pen.one_of("", "", ", on=Overdrawn", ", on=Mishap")
-    return f"retry({pen.flow()}, recurs({pen.number(0, 2)}){on})"
+    return f"retry({pen.doomed()}, recurs({pen.number(0, 2)}){on})"
 
 
 def _retry_flaky(pen: _Pen) -> str:
@@ -311,15 +346,15 @@ def _retry_flaky(pen: _Pen) -> str:
 
 
 def _bracket(pen: _Pen) -> str:
-    return f"bracket({pen.flow(3)}, {pen.flow(3)}, {pen.flow(3)})"
+    return f"bracket({pen.flow(3)}, {pen.doomed(3)}, {pen.flow(3)})"
 
 
 def _ensure(pen: _Pen) -> str:
-    return f"ensure({pen.flow(2)}, {pen.flow(2)}({pen.number(0, 9)}))"
+    return f"ensure({pen.doomed(2)}, {pen.flow(2)}({pen.number(0, 9)}))"
 
 
 def _transact(pen: _Pen) -> str:
-    return f"transact({pen.flow()})"
+    return f"transact({pen.doomed()})"
 
 
 def _focus(pen: _Pen) -> str:
@@ -354,11 +389,11 @@ Rule: TypeAlias = Callable[[_Pen], str]
 
 _SEQUENCES: list[Rule] = [
     *(_then, _then, _bind, _map, _compose, _join, _bimap, _apply, _named, _delegates, _block, _guarded),
+    *(_branch, _switch, _when),
 ]
 _JOINS: list[Rule] = [
     *(_gather, _gather, _each, _settle, _validate, _zip_with, _partition, _filter_each, _fold, _tree_reduce),
 ]
-_CHOICES: list[Rule] = [_branch, _switch, _when]
 _CATCHES: list[Rule] = [_recover, _or_else, _recover_some, _recover_all]
 _REGIONS: list[Rule] = [_retry, _retry_flaky, _bracket, _ensure, _transact, _iterate]
 _ENDLESS: list[Rule] = [_tail_rec, _forever_until]
@@ -369,4 +404,5 @@ def _rules(scope: Scope) -> list[list[Rule]]:
     """Give the rules of the scope, in groups that are equally likely."""
     regions = _REGIONS + ([_focus, _focus] if scope.parts else []) + (_ENDLESS if scope.fails >= EXPECTED else [])
     first = [] if scope.deterministic or scope.fails < DEFECTS else [_FIRST]
-    return [_SEQUENCES, _JOINS, _CHOICES, _CATCHES if scope.most else _CHOICES, regions, *first]
+    joins = [*_JOINS, _graph] if scope.kind == "ledger" else _JOINS
+    return [_SEQUENCES, joins, *([_CATCHES] if scope.most else []), regions, *first]

@@ -91,7 +91,9 @@ def test_an_outcome_with_an_error_that_cannot_be_pickled_is_pickled(backend: Any
 @everywhere
 def test_errors_that_cannot_be_shown_take_no_place(backend: Any) -> None:
     lens: Lens[Any, Any] = Lens(operator.itemgetter(0), lambda whole, part: raising(Mute()))
-    for flow in (ensure(blow_up(ValueError("first")), blow_up(Mute())), focus(lens, put(2) >> fail("first"))):  # type: ignore[var-annotated, unused-ignore]
+    released: Flow[Any, Any, Any, Any] = ensure(blow_up(ValueError("first")), blow_up(Mute()))
+    focused: Flow[Any, Any, Any, Any] = focus(lens, put(2) >> fail("first"))
+    for flow in (released, focused):
         outcome: Outcome[Any, Any, Any] = flow.run_sync(state=(1,), backend=backend)
         assert "first" in str(outcome.error)
         assert outcome.where is not None
