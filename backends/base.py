@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import anyio
 import anyio.lowlevel
 
+from mce.engine.groups import open_group
+from mce.engine.points import Probe
 from mce.engine.protocol import Scope
 from mce.engine.tasks import is_trio
 from mce.syntax import StepSpec
@@ -23,6 +25,8 @@ class AnyioBackend:
 
     sequential = False
     careful = False
+    probe: Probe | None = None
+    """Who is asked at the fault points of a run; see :mod:`mce.engine.points`."""
 
     async def run(self, main: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
         """Run ``main`` in a task of its own, which is awaited whatever happens.
@@ -43,8 +47,8 @@ class AnyioBackend:
             except BaseException as exc:  # an interrupt that ends a task of asyncio's ends the loop under the others
                 broken.append(exc)
 
-        async with anyio.create_task_group() as group:
-            group.start_soon(own, name="mce run")
+        async with open_group() as group:
+            group.launch(own, name="mce run")
         if broken:
             raise broken[0]
         return given[0]

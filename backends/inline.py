@@ -42,7 +42,8 @@ class InlineBackend(AnyioBackend):
         await super().checkpoint()
 
     def run_sync(self, main: Callable[[Backend], Coroutine[Any, Any, T]], *, needs_loop: bool) -> T:
-        if needs_loop or type(self) is not InlineBackend:  # what a subclass changes holds with a loop
+        changed = type(self) is not InlineBackend or self.probe is not None
+        if needs_loop or changed:  # what a subclass or a probe changes holds with a loop
             return anyio.run(self.run, main)
         running = main(_Loopless())
         try:

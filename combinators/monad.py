@@ -11,7 +11,7 @@ from typing import Any, Never, overload
 from typing_extensions import ParamSpec, TypeVar
 
 from mce.errors import DefinitionError, LoopLimit, brief
-from mce.flow import Flow, Op, arrow, flow_node, plain_function
+from mce.flow import Flow, Op, Ready, arrow, flow_node, plain_function
 from mce.step import parameters
 from mce.step_types import Step, TakesNone, TakesOne
 from mce.syntax import Again, Arguments, Done, Dynamic, Fail, Fn, Loop, Pure, Then, same
@@ -55,7 +55,7 @@ def pure(value: A) -> Flow[object, A]:
     >>> pure(None).run_sync().ok
     True
     """
-    return Flow(Pure(value))
+    return Ready(value)
 
 
 def fail(error: E1) -> Flow[object, Never, E1]:

@@ -1,8 +1,10 @@
 """Monadic Context Engineering: typed agent steps, composed by laws into flows that can be drawn, run and fuzzed."""
 
+from typing import TYPE_CHECKING, Any
+
 from returns.result import Failure, Result, Success
 
-from mce.backends import Backend, InlineBackend, LocalBackend, SimulatedBackend
+from mce.backends import Backend, InlineBackend, LocalBackend
 from mce.combinators import (
     Dag,
     FileStore,
@@ -79,6 +81,7 @@ from mce.errors import (
     ExpectedFailure,
     Failed,
     InvalidFlow,
+    InvalidGraph,
     InvalidInput,
     InvalidOutput,
     InvalidState,
@@ -100,6 +103,9 @@ from mce.shared import Cache, CircuitBreaker, Limit, RateLimit, Store
 from mce.step import step
 from mce.step_types import Step
 from mce.syntax import Again, Done
+
+if TYPE_CHECKING:
+    from mce.backends import SimulatedBackend
 
 __all__ = [
     "Add",
@@ -127,6 +133,7 @@ __all__ = [
     "Flow",
     "InlineBackend",
     "InvalidFlow",
+    "InvalidGraph",
     "InvalidInput",
     "InvalidOutput",
     "InvalidState",
@@ -231,3 +238,11 @@ __all__ = [
     "when",
     "zip_with",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "SimulatedBackend":  # loaded when it is asked for: production runs never do
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mce.backends import SimulatedBackend
+
+    return SimulatedBackend

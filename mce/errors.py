@@ -5,6 +5,7 @@
     │   ├── InvalidStep          a function that cannot be a step
     │   ├── InvalidFlow          a composition that the checker refuses before it runs
     │   ├── InvalidInput         a run called with a missing or a wrong input or state
+    │   ├── InvalidGraph         a graph, or a file of one, that is not what it says
     │   └── UsageError           a right thing at a wrong moment (run_sync in a loop, a finished ctx)
     ├── Defect                   the step's author: an exception nobody declared, with where it happened
     │   └── StateConflict        two concurrent branches wrote the same field
@@ -39,6 +40,7 @@ __all__ = [
     "ExpectedFailure",
     "Failed",
     "InvalidFlow",
+    "InvalidGraph",
     "InvalidInput",
     "InvalidOutput",
     "InvalidState",
@@ -54,6 +56,7 @@ __all__ = [
 ]
 
 _BRIEF = 120
+_REASONS = 20
 
 
 def brief(value: object, limit: int = _BRIEF) -> str:
@@ -90,6 +93,10 @@ class InvalidFlow(DefinitionError):
 
 class InvalidInput(DefinitionError):
     """A run was given no input, or an input or state that the flow does not take."""
+
+
+class InvalidGraph(DefinitionError):
+    """A graph, or a file that should hold one, is not what it says."""
 
 
 class UsageError(DefinitionError):
@@ -174,14 +181,22 @@ class RunCancelled(MceError):
 
 
 class Deadlock(MceError):
-    """In simulated time every task waits and no timer is due; ``waiting`` names the tasks."""
+    """In simulated time every task waits and no timer is due; ``waiting`` names the tasks.
 
-    def __init__(self, waiting: tuple[str, ...]) -> None:
-        super().__init__(waiting)
+    ``reasons`` says, a line each, what those wait for that do not wait for tasks of their own, and who holds it.
+    """
+
+    def __init__(self, waiting: tuple[str, ...], reasons: tuple[str, ...] = ()) -> None:
+        super().__init__(waiting, reasons)
         self.waiting = waiting
+        self.reasons = reasons
 
     def __str__(self) -> str:
-        return f"nothing can go on: {', '.join(self.waiting)} wait, and no timer is due"
+        if not self.reasons:
+            return f"nothing can go on: {', '.join(self.waiting)} wait, and no timer is due"
+        shown = list(self.reasons[:_REASONS])
+        more = [f"and {len(self.reasons) - _REASONS} more"] if len(self.reasons) > _REASONS else []
+        return "\n  ".join(["nothing can go on, and no timer is due:", *shown, *more])
 
 
 class Failed(MceError):

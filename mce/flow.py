@@ -15,14 +15,15 @@ from typing_extensions import TypeVar, Unpack
 
 from mce.errors import DefinitionError, TimedOut, UsageError, brief
 from mce.outcome import Outcome
-from mce.syntax import Dynamic, Fn, Given, Label, Node, Recover, Retry, Then, Timeout
+from mce.syntax import Dynamic, Fn, Given, Label, Node, Pure, Recover, Retry, Then, Timeout
 
 if TYPE_CHECKING:
     from mce.engine.handle import Handle, Stream
     from mce.engine.protocol import Backend
+    from mce.graph.ir import Graph
     from mce.schedule import Schedule
 
-__all__ = ["NO_INPUT", "Flow", "Op", "RunOptions", "arrow", "flow_node"]
+__all__ = ["NO_INPUT", "Applied", "Flow", "Op", "Ready", "RunOptions", "arrow", "flow_node"]
 
 I = TypeVar("I", contravariant=True, default=object)  # noqa: E741
 A = TypeVar("A", covariant=True, default=Any)
@@ -213,6 +214,23 @@ class Flow(Generic[I, A, E, S]):
         """Make a region called ``name`` of this flow: a part of the paths and a box in the picture."""
         return Flow(Label(self.node, path_label(name)))
 
+    def graph(self, *, name: str = "") -> Graph:
+        """Give the graph of this flow: nodes and edges as data, from which pictures and analyses are made."""
+        from mce.graph.lower import lower
+
+        return lower(self.node, name=name).graph
+
+    def optimise(self, *, keep_paths: bool = True) -> Flow[I, A, E, S]:
+        """Give a flow with the same outcome and fewer parts, rewritten by laws; see :func:`mce.graph.optimise`.
+
+        >>> from mce import identity, lift
+        >>> (identity() >> lift(abs) >> lift(str)).optimise()
+        <Flow Fn(f=Composed(functions=(<built-in function abs>, <class 'str'>)))>
+        """
+        from mce.graph.optimise import optimise
+
+        return Flow(optimise(self.node, keep_paths=keep_paths).node)
+
     # -- as ``returns.pointfree`` and ``returns.pipeline`` call it --------------------------------------------------
 
     lash = recover
@@ -361,6 +379,43 @@ class Flow(Generic[I, A, E, S]):
 
     def __deepcopy__(self, memo: object) -> Flow[I, A, E, S]:
         return self
+
+
+class Applied(Flow[I, A, E, S]):
+    """A flow whose input is supplied: ``body`` and ``input`` as the engine wants them.
+
+    The node is made when somebody asks for it, which inside a run nobody does.
+    """
+
+    __slots__ = ("body", "input")
+    body: Node
+    input: Any
+
+    def __init__(self, body: Node, input: Any) -> None:
+        self.body = body
+        self.input = input
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "node":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self.node = found = Given(self.input, self.body)
+        return found
+
+
+class Ready(Flow[I, A, E, S]):
+    """A flow that gives a value; its node, too, is made when somebody asks for it."""
+
+    __slots__ = ("value",)
+    value: Any
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "node":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self.node = found = Pure(self.value)
+        return found
 
 
 def flow_node(value: Any, where: str) -> Node:

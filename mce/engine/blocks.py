@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from operator import itemgetter, length_hint
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mce.names import Names, numbered
 from mce.syntax import StepSpec
 
 if TYPE_CHECKING:
     from mce.engine.fiber import Fiber
 
 __all__ = [
+    "BIND",
     "CALL",
     "CALL_WITH_CONTEXT",
     "CAREFUL_CALL",
@@ -28,10 +30,8 @@ __all__ = [
     "PURE_CALL",
     "VALUE",
     "Block",
-    "Names",
     "Op",
     "Region",
-    "numbered",
 ]
 
 CHECKPOINT_EVERY = 256
@@ -53,36 +53,8 @@ PURE_CALL = 6
 """A plain step of one parameter that is declared pure: it is called in line on every backend."""
 CAREFUL_CALL = 7
 """A step with anything else about it: plain, several parameters, watched, validated, not idempotent."""
-
-
-class Names:
-    """The names of one place in the flow: hands out ordinals among equal siblings, and knows its prefix.
-
-    The prefix, which ends in a slash unless it is empty, is put together when it is asked for: kept as text in every
-    place, those of a deeply nested flow would take quadratic memory.
-    """
-
-    __slots__ = ("counts", "parent", "segment")
-
-    def __init__(self, parent: Names | None = None, segment: str = "") -> None:
-        self.parent = parent
-        self.segment = segment
-        self.counts: dict[str, int] = {}
-
-    def ordinal(self, label: str) -> int:
-        self.counts[label] = found = self.counts.get(label, 0) + 1
-        return found
-
-    def below(self, segment: str) -> Names:
-        return Names(self, segment)
-
-    def prefix(self) -> str:
-        found: list[str] = [""]
-        names: Names | None = self
-        while names is not None and names.segment:
-            found.append(names.segment)
-            names = names.parent
-        return "/".join(reversed(found)) if len(found) > 1 else ""
+BIND = 8
+"""A dynamic region: what the function gives is often one step, or a value, and is then run without a frame."""
 
 
 class Op:
@@ -141,6 +113,10 @@ class Region(Op):
         raise NotImplementedError
 
 
+_NAMES_KEPT = 1_000
+"""How many names a block remembers: a watched loop asks for the same ones over and over."""
+
+
 class Block:
     """A straight-line stretch of operations, with what is needed to name each of them.
 
@@ -149,9 +125,10 @@ class Block:
     ``fetch``, ``fetch:2``.
     """
 
-    __slots__ = ("ops", "ordinals", "sections", "single_call")
+    __slots__ = ("names", "ops", "ordinals", "sections", "single_call")
 
     def __init__(self) -> None:
+        self.names: dict[int, str] = {}
         self.ops: list[Op] = []
         self.ordinals: list[int] = []
         self.sections: list[tuple[int, Names]] = []
@@ -165,6 +142,23 @@ class Block:
         self.ordinals.append(ordinal)
         self.single_call = op if op.code == CALL and len(self.ops) == 1 else None
 
+    def replaying(self, exc: BaseException | None, value: Any) -> Block:
+        """Give this block of one call as one in which the call, which has been made, raises or gives the same again."""
+
+        async def replay(_: Any) -> Any:
+            if exc is not None:
+                raise exc
+            return value
+
+        found = Block()
+        call = self.ops[0]
+        found.ops, found.ordinals, found.sections = (
+            [Op(CALL, call.label, fn=replay, spec=call.spec)],
+            self.ordinals,
+            self.sections,
+        )
+        return found
+
     def past_first(self) -> Iterator[Op]:
         """Give the operations that follow the first, in an iterator from which :meth:`name` can name the first."""
         ops = iter(self.ops)
@@ -176,13 +170,12 @@ class Block:
         at = len(self.ops) - length_hint(ops) - 1
         if at < 0:
             return self.sections[0][1].prefix().rstrip("/") if self.sections else ""
-        section = bisect_right(self.sections, at, key=itemgetter(0)) - 1
-        return self.sections[section][1].prefix() + numbered(self.ops[at].label, self.ordinals[at])
+        if (known := self.names.get(at)) is None:
+            section = bisect_right(self.sections, at, key=itemgetter(0)) - 1
+            known = self.sections[section][1].prefix() + numbered(self.ops[at].label, self.ordinals[at])
+            if len(self.names) < _NAMES_KEPT:
+                self.names[at] = known
+        return known
 
     def __repr__(self) -> str:
         return f"<Block of {len(self.ops)}>"
-
-
-def numbered(label: str, ordinal: int) -> str:
-    """Give ``label`` with its ordinal among equal siblings, which the first does not show."""
-    return label if ordinal <= 1 else f"{label}:{ordinal}"

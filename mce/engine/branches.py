@@ -6,16 +6,18 @@ ended whether the others still matter; ``_meet`` then joins values, faults and c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import anyio
 from returns.result import Failure, Success
 
 from mce.engine.blocks import ENTER, FN, FORK, PURE_CALL, VALUE, At, Block, Op, Region
+from mce.engine.direct import SPECIAL
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume
+from mce.engine.groups import Group, open_group
+from mce.engine.points import meeting, reach
 from mce.engine.tasks import innermost
 from mce.errors import brief
 from mce.outcome import Place, Sibling
@@ -37,11 +39,16 @@ class _End:
 
 @dataclass(slots=True)
 class _Branch:
-    """What one branch runs, and the scope it opens (empty when its block is named in the parent's)."""
+    """What one branch runs; an element's says which of an ``each`` it is, whose name its block is under."""
 
     block: Block
     value: Any
-    segment: str = ""
+    region: ForkRegion | None = None
+    at: int = 0
+
+    def segment(self) -> str:
+        """Name the scope that the branch opens; empty when its block is named in the parent's."""
+        return "" if self.region is None else self.region.name_of(self.at)
 
 
 class ForkRegion(Region):
@@ -98,7 +105,7 @@ class ForkRegion(Region):
         waiting = iter(range(len(branches)))
         over = False
 
-        async def work(group: Any, queue: Iterator[int]) -> None:
+        async def work(group: Group, queue: Iterable[int]) -> None:
             nonlocal over
             for at in queue:
                 if over:  # cancelling stops what waits; what has not begun must not begin
@@ -107,19 +114,20 @@ class ForkRegion(Region):
                 order.append(at)
                 if self.is_over(ends, order, end):
                     over = True
-                    group.cancel_scope.cancel()
+                    group.stop()
 
         try:
-            async with anyio.create_task_group() as group:
+            async with open_group() as group:
                 name = fiber.within(self.name) if fiber.careful else self.label  # a path takes time to put together
                 if self.limit is None:
                     for at in range(len(branches)):
-                        group.start_soon(work, group, iter((at,)), name=f"{name}[{at}]")
+                        group.launch(work, group, (at,), name=f"{name}[{at}]")
                 else:
                     for worker in range(min(self.limit, len(branches))):
-                        group.start_soon(work, group, waiting, name=f"{name}, worker {worker}")
+                        group.launch(work, group, waiting, name=f"{name}, worker {worker}")
         except BaseExceptionGroup as raised:
             raise innermost(raised) from None
+        await self._reach(fiber, ends)
         return self._meet(fiber, ends, order)
 
     def is_over(self, ends: Sequence[_End | None], order: Sequence[int], end: _End) -> bool:
@@ -135,6 +143,11 @@ class ForkRegion(Region):
                 return won >= self.join.count or lost > len(ends) - self.join.count
             case _:
                 return False
+
+    async def _reach(self, fiber: Fiber, ends: Sequence[_End | None]) -> None:
+        if fiber.run.probe is not None:
+            place = Place(fiber.within(self.name), fiber.attempt())
+            await reach(fiber, "merge", place, self.label, _results(ends))
 
     # -- meeting ------------------------------------------------------------------------------------------------------
 
@@ -239,7 +252,7 @@ class EachRegion(ForkRegion):
                 f"{self.label} takes an iterable and was given {type(value).__name__} {brief(value, 60)}"
             ) from None
         block = self.blocks[0]
-        return [_Branch(block, element, self.name_of(at)) for at, element in enumerate(elements)]
+        return [_Branch(block, element, self, at) for at, element in enumerate(elements)]
 
 
 class RaceRegion(ForkRegion):
@@ -256,10 +269,24 @@ class RaceRegion(ForkRegion):
 
 
 async def _run_branch(parent: Fiber, branch: _Branch) -> _End:
-    """Run one branch to its end; only cancellation is raised."""
-    fiber = Fiber(parent.run, branch.block, parent.state, parent=parent, segment=branch.segment)
+    """Run one branch to its end; only cancellation is raised.
+
+    The one call that a branch often is needs no interpreter, unless it gives or raises what the loop must see.
+    """
+    block = branch.block
+    call = block.single_call
+    if call is not None and not parent.careful:
+        try:
+            value = await call.fn(branch.value)
+        except BaseException as exc:
+            block = block.replaying(exc, None)
+        else:
+            if value.__class__ not in SPECIAL:
+                return _End(value, None, parent.state, None)
+            block = block.replaying(None, value)
+    fiber = Fiber(parent.run, block, parent.state, parent=parent, segment=branch.segment)
     try:
-        value = await parent.run.execute(fiber, branch.block, branch.value)
+        value = await parent.run.execute(fiber, block, branch.value)
     except Halt as halt:
         return _End(None, halt.fault, fiber.state, fiber.change)
     return _End(value, None, fiber.state, fiber.change)
@@ -280,7 +307,7 @@ class _InTurn(Frame):
         self.state, self.change, self.recording = fiber.state, fiber.change, fiber.recording
 
     def scope(self) -> str:
-        return self.branches[self.at].segment
+        return self.branches[self.at].segment()
 
     def begin(self, fiber: Fiber) -> Resume:
         """Start the branch ``at`` from the state at the fork."""
@@ -311,12 +338,17 @@ class _InTurn(Frame):
             return self.begin(fiber)
         fiber.frames.pop()
         fiber.ops = self.ops
-        return self.ops, self._join(fiber)
+        if fiber.run.probe is None:
+            return self.ops, self._join(fiber)
+        self._restore(fiber)
+        return meeting(fiber, self.ops, self.region, _results(self.ends), lambda: self._join(fiber))
 
     async def fail(self, fiber: Fiber, fault: Fault) -> Resume | None:
         if self._ended(fiber, None, fault):
             fiber.frames.append(self)
             return self.begin(fiber)
+        self._restore(fiber)
+        await self.region._reach(fiber, self.ends)
         return self.ops, self._join(fiber)
 
     async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
@@ -326,3 +358,8 @@ class _InTurn(Frame):
 
 def _result(end: _End) -> Any:
     return Success(end.value) if end.fault is None else Failure(end.fault.error)
+
+
+def _results(ends: Sequence[_End | None]) -> tuple[Any, ...]:
+    """Give the result of every branch that has ended, in branch order."""
+    return tuple(_result(end) for end in ends if end is not None)

@@ -8,7 +8,6 @@ none, so that adding a retry changes no path. An explicit stack takes the place 
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Any, assert_never
 
 from mce.combinators.cache import Hit, cached_parts
@@ -23,10 +22,8 @@ from mce.engine.blocks import (
     VALUE,
     At,
     Block,
-    Names,
     Op,
     Region,
-    numbered,
 )
 from mce.engine.branches import EachRegion, ForkRegion, RaceRegion
 from mce.engine.budget import BudgetRegion
@@ -45,6 +42,7 @@ from mce.engine.frames import (
 from mce.engine.policies import BracketRegion, RetryRegion, TimeoutRegion
 from mce.engine.speculate import SpeculateRegion
 from mce.errors import InvalidFlow, brief
+from mce.names import Names, case_name, numbered, region_label
 from mce.syntax import (
     Arguments,
     Bracket,
@@ -224,7 +222,7 @@ class _Compiler:
         return CAREFUL_CALL
 
     def emit_region(self, node: Any, block: Block, names: Names) -> None:
-        label = _label(node)
+        label = region_label(node)
         ordinal = names.ordinal(label)
         name = numbered(label, ordinal)
         region = self.region(node, At(label, names, name))
@@ -302,19 +300,7 @@ class _Compiler:
     def choice(self, node: Choice, at: At) -> Region:
         names, name = at.names, at.own_name
         default = None if node.default is None else self.later(node.default, names.below(f"{name}[default]"))
-        cases = [(key, self.later(body, names.below(f"{name}[{_case(key)}]"))) for key, body in reversed(node.cases)]
+        cases = [
+            (key, self.later(body, names.below(f"{name}[{case_name(key)}]"))) for key, body in reversed(node.cases)
+        ]
         return ChoiceRegion(at, node.selector, cases[::-1], default)
-
-
-_LABELS = {Fail: "fail", Recover: "recover", Retry: "retry", Timeout: "timeout", Bracket: "bracket"}
-_LABELS |= {Focus: "focus", Transact: "transact"}
-
-
-def _label(node: Any) -> str:
-    return _LABELS.get(type(node)) or node.name
-
-
-def _case(key: Any) -> str:
-    """Write the key of a case as it stands in a path."""
-    text = key.name if isinstance(key, Enum) else str(key).lower() if isinstance(key, bool) else str(key)
-    return "".join("_" if c in "/[]#~:" or not c.isprintable() else c for c in text)[:40]

@@ -11,16 +11,17 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import anyio
-from anyio.abc import TaskGroup
 from returns.result import Failure, Result, Success
 
-from mce.engine.blocks import CHECKPOINT_EVERY, ENTER, FN, FORK, PURE_CALL, VALUE, At, Block, Op, Region, numbered
+from mce.engine.blocks import CHECKPOINT_EVERY, ENTER, FN, FORK, PURE_CALL, VALUE, At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume
+from mce.engine.groups import Group, open_group
 from mce.engine.history import History, Meetings
+from mce.engine.points import meeting, reach
 from mce.engine.tasks import innermost
 from mce.errors import StateConflict
+from mce.names import task_names
 from mce.outcome import Place, Sibling
 from mce.state import Change
 from mce.syntax import Arguments, Dag, Ref, Takes
@@ -66,7 +67,7 @@ class DagRegion(Region):
         self.values: list[Any] = [None] * (len(number) + 1)
         self.tasks = [
             _Task(label, takes, tuple([number[name] for name in takes.waits_for()]), self._slots(takes, number))
-            for label, takes in zip(_labels(number), node.takes, strict=True)
+            for label, takes in zip(task_names(number), node.takes, strict=True)
         ]
         for place, task in enumerate(self.tasks):
             for waited in task.waits:
@@ -105,25 +106,15 @@ class DagRegion(Region):
         course = _Course(self, fiber, value)
         first = [place for place, task in enumerate(self.tasks) if not task.waits]
         try:
-            async with anyio.create_task_group() as group:
+            async with open_group() as group:
                 workers = _Workers(course, group)
-                group.start_soon(workers.work, first, name=workers.name)
+                group.launch(workers.work, first, name=workers.name)
         except BaseExceptionGroup as raised:
             raise innermost(raised) from None
+        if fiber.run.probe is not None:
+            place = Place(fiber.within(self.name), fiber.attempt())
+            await reach(fiber, "merge", place, self.label, course.results())
         return course.finish()
-
-
-def _labels(names: Iterable[str]) -> list[str]:
-    """Write the names of tasks as they stand in a path, in which some characters have a meaning."""
-    found: dict[str, None] = {}
-    for name in names:
-        plain = "".join(["_" if c in "/[]#~" or not c.isprintable() else c for c in name])
-        label, ordinal = plain, 1
-        while label in found:
-            ordinal += 1
-            label = numbered(plain, ordinal)
-        found[label] = None
-    return list(found)
 
 
 class _Course:
@@ -180,6 +171,10 @@ class _Course:
         if fault is not None:
             self.faults[place] = fault
             self.over = self.region.mode == "fail_fast"
+
+    def results(self) -> tuple[Result[Any, Any], ...]:
+        """Give the result of every task that has ended, in the order of the tasks."""
+        return tuple(self._result(place) for place in sorted(self.ended))
 
     def finish(self) -> Any:
         """Give the value of the dag, and the state to its fiber; raises ``Halt`` if the dag failed."""
@@ -266,7 +261,9 @@ class _InTurn(Frame):
                 fiber.frames.append(self)
                 return iter(self.block.ops), tasks[self.place].input(course.values)
         self._restore(fiber)
-        return self.ops, course.finish()
+        if fiber.run.probe is None:
+            return self.ops, course.finish()
+        return meeting(fiber, self.ops, course.region, course.results(), course.finish)
 
     def _restore(self, fiber: Fiber) -> None:
         fiber.state, fiber.change, fiber.recording = self.state, self.change, self.recording
@@ -290,7 +287,7 @@ class _Workers:
 
     __slots__ = ("course", "group", "missing", "name")
 
-    def __init__(self, course: _Course, group: TaskGroup) -> None:
+    def __init__(self, course: _Course, group: Group) -> None:
         self.course = course
         self.group = group
         self.missing = [len(task.waits) for task in course.region.tasks]
@@ -310,7 +307,7 @@ class _Workers:
                 elif waiting is None:
                     waiting = place
                 else:
-                    self.group.start_soon(self.work, (place,), name=f"{self.name}/{tasks[place].label}")
+                    self.group.launch(self.work, (place,), name=f"{self.name}/{tasks[place].label}")
             if computing:
                 place = computing.popleft()
             elif waiting is not None:
@@ -323,7 +320,7 @@ class _Workers:
             if not budget:
                 budget = CHECKPOINT_EVERY
                 await course.fiber.run.backend.checkpoint()
-        self.group.cancel_scope.cancel()
+        self.group.stop()
 
     async def _run(self, place: int) -> None:
         start = self.course.begin(place)

@@ -19,14 +19,14 @@ from mce.engine.blocks import CHECKPOINT_EVERY, At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume, continue_with
 from mce.errors import Defect, Failed, StateConflict, UsageError, brief
-from mce.flow import Flow
+from mce.flow import Applied, Flow, Ready
 from mce.outcome import Place
 from mce.step_types import Step
 from mce.syntax import Arguments, Given
 
 __all__ = ["SPECIAL", "Direct", "DirectRegion"]
 
-SPECIAL: frozenset[Any] = frozenset((Success, Failure, Flow, Step))
+SPECIAL: frozenset[Any] = frozenset((Success, Failure, Flow, Applied, Ready, Step))
 """The classes of which a step's own return is more than a value."""
 
 _EMPTY = Block()
@@ -76,7 +76,8 @@ class Direct(Frame):
 
         Long on purpose: a step that is awaited, the common case, is called here without going back to the loop.
         """
-        run, coroutine = fiber.run, self.coroutine
+        run, coroutine, careful = fiber.run, self.coroutine, fiber.careful
+        node: Any
         if self.turn < 0 and run.careful and iscoroutine(coroutine):
             await run.backend.need_loop()
         budget = CHECKPOINT_EVERY
@@ -92,15 +93,20 @@ class Direct(Frame):
                 if again is None:
                     raise
                 raise Halt(again) from None
-            value = exc = None
-            if awaited.__class__ is not Flow and not isinstance(awaited, Flow):
+            exc = None
+            if awaited.__class__ is Applied and not careful:
+                self.turn += 1
+                value = awaited.input
+                block = self.block = awaited.body.compiled[0] or run.compile(awaited.body, False)
+            elif isinstance(awaited, Flow):
+                self.turn += 1
+                value, node = None, awaited.node
+                if node.__class__ is Given:
+                    value, node = node.value, node.body
+                block = self.block = run.compile(node, careful or value.__class__ is Arguments)
+            else:
                 value, exc = await self._pass(awaited)
                 continue
-            self.turn += 1
-            node: Any = awaited.node
-            if node.__class__ is Given:
-                value, node = node.value, node.body
-            block = self.block = run.compile(node, fiber.careful or value.__class__ is Arguments)
             op = block.single_call
             if op is None:
                 return iter(block.ops), value

@@ -23,6 +23,7 @@ from mce.state import Change, compose, replace_state, update_state
 if TYPE_CHECKING:
     from mce.engine.budget import Meter
     from mce.engine.frames import Frame
+    from mce.engine.points import Probe
     from mce.engine.protocol import Backend
 
 __all__ = ["Fault", "Fiber", "Halt", "Run"]
@@ -77,6 +78,7 @@ class Run:
     listener: Listener | None = None
     validate: bool = False
     careful: bool = False
+    probe: Probe | None = None
     shared: dict[Any, Any] = field(default_factory=dict)
 
 
@@ -103,7 +105,15 @@ class Fiber:
         "state",
     )
 
-    def __init__(self, run: Run, block: Block, state: Any, *, parent: Fiber | None = None, segment: str = "") -> None:
+    def __init__(
+        self,
+        run: Run,
+        block: Block,
+        state: Any,
+        *,
+        parent: Fiber | None = None,
+        segment: Callable[[], str] | None = None,
+    ) -> None:
         self.run = run
         self.block = block
         self.state = state
@@ -125,8 +135,8 @@ class Fiber:
         """List the scopes this fiber is in, outermost first, each as it reads in a path."""
         found: list[str] = []
         for fiber in reversed(list(self.lineage())):
-            if fiber.segment:
-                found.append(fiber.segment)
+            if fiber.segment is not None and (segment := fiber.segment()):
+                found.append(segment)
             if fiber.frames:
                 found.extend(scope for frame in fiber.frames if (scope := frame.scope()))
         return found
@@ -138,6 +148,8 @@ class Fiber:
 
     def within(self, name: str) -> str:
         """Give the path of what is called ``name`` in the current scope."""
+        if self.parent is None and not self.frames:
+            return name
         return "/".join([*self.scopes(), name] if name else self.scopes())
 
     def attempt(self) -> int:

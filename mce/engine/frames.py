@@ -15,7 +15,7 @@ from typing import Any
 
 from returns.result import Result
 
-from mce.engine.blocks import At, Block, Op, Region
+from mce.engine.blocks import BIND, At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.errors import LoopLimit, brief
 from mce.flow import Flow
@@ -37,6 +37,8 @@ __all__ = [
     "StateRegion",
     "TransactRegion",
     "continue_with",
+    "expand",
+    "step_into",
 ]
 
 Resume = tuple[Iterator[Op], Any]
@@ -159,6 +161,12 @@ def continue_with(fiber: Fiber, ops: Iterator[Op], node: Node, name: str) -> Res
     if isinstance(node, Pure):
         return ops, node.value
     block = fiber.run.compile(node, fiber.careful or value.__class__ is Arguments)
+    expand(fiber, ops, block, name)
+    return iter(block.ops), value
+
+
+def expand(fiber: Fiber, ops: Iterator[Op], block: Block, name: str) -> None:
+    """Push the frame of ``block``, which the region called ``name`` became, after which come ``ops``."""
     frames = fiber.frames
     while frames and not length_hint(ops) and frames[-1].__class__ is Return:
         ops = frames.pop().ops
@@ -168,7 +176,13 @@ def continue_with(fiber: Fiber, ops: Iterator[Op], node: Node, name: str) -> Res
         top.block = block
     else:
         frames.append(_Expansion(ops, block, name))
-    return iter(block.ops), value
+
+
+def step_into(fiber: Fiber, ops: Iterator[Op], block: Block, name: str) -> Iterator[Op]:
+    """The same for a ``block`` of one call that has been made; gives what follows that call, which is nothing."""
+    expand(fiber, ops, block, name)
+    fiber.ops = found = block.past_first()
+    return found
 
 
 class DynamicRegion(Region):
@@ -177,11 +191,11 @@ class DynamicRegion(Region):
     __slots__ = ()
 
     def __init__(self, at: At, f: Callable[[Any], Any]) -> None:
-        super().__init__(at)
+        super().__init__(at, BIND)
         self.fn = f
 
-    def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:
-        flow = self.fn(value)
+    def expand(self, fiber: Fiber, ops: Iterator[Op], flow: Any) -> Resume:
+        """Go on with ``flow``, which the function gave, and then with ``ops``."""
         if not isinstance(flow, Flow):
             raise TypeError(
                 f"{self.label} must give a closed flow and gave {type(flow).__name__} {brief(flow, 60)}; "

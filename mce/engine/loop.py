@@ -15,6 +15,7 @@ from returns.result import Failure, Success
 
 from mce.context import Context
 from mce.engine.blocks import (
+    BIND,
     CALL,
     CALL_WITH_CONTEXT,
     CAREFUL_CALL,
@@ -28,7 +29,9 @@ from mce.engine.blocks import (
 from mce.engine.calls import call
 from mce.engine.direct import SPECIAL, Direct
 from mce.engine.fiber import Fault, Fiber, Halt
-from mce.engine.frames import Resume, continue_with
+from mce.engine.frames import Resume, continue_with, step_into
+from mce.engine.points import unwinding
+from mce.flow import Applied, Ready
 
 __all__ = ["execute"]
 
@@ -42,7 +45,9 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
     base = len(frames)
     ops = iter(block.ops)
     budget = CHECKPOINT_EVERY
+    careful = fiber.careful
     ctx: Context[Any] | None = None
+    called: Block | None = None
     op: Any = None  # of a region or a leaf, by its code
     while True:
         try:
@@ -66,6 +71,34 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                         continue
                     elif code == PURE_CALL:
                         value = op.fn(value)
+                    elif code == BIND:
+                        flow = op.fn(value)
+                        if flow.__class__ is Ready:
+                            value = flow.value
+                            continue
+                        if flow.__class__ is not Applied or careful:
+                            ops, value = op.expand(fiber, ops, flow)
+                            break
+                        block = flow.body.compiled[0] or fiber.run.compile(flow.body, False)
+                        if block.single_call is None:
+                            ops, value = op.expand(fiber, ops, flow)
+                            break
+                        called = block  # as a frame would have it, which is pushed only for what needs a place
+                        value = await block.single_call.fn(flow.input)
+                        if value.__class__ in SPECIAL:
+                            if value.__class__ is not Success:
+                                ops, called = step_into(fiber, ops, block, op.name), None
+                                if value.__class__ is Failure:
+                                    raise Halt(Fault(value.failure(), True, fiber.place()))
+                                ops, value = continue_with(fiber, ops, value.node, block_name(fiber))
+                                break
+                            value = value.unwrap()
+                        called = None
+                        budget -= 1
+                        if budget <= 0 and length_hint(ops):
+                            budget = CHECKPOINT_EVERY
+                            await fiber.run.backend.checkpoint()
+                        continue
                     elif code == CAREFUL_CALL:
                         value = await call(fiber, op, value)
                     elif code == ENTER or fiber.run.backend.sequential:
@@ -103,6 +136,9 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
             if ctx is not None:
                 ctx.close()
                 ctx = None
+            if called is not None:
+                step_into(fiber, ops, called, op.name)
+                op, called = called.single_call, None
             raises = op.spec.raises if op is not None and op.spec is not None else ()
             ops, value = await _unwind(fiber, base, exc, raises)
 
@@ -117,6 +153,11 @@ async def _unwind(fiber: Fiber, base: int, exc: BaseException, raises: tuple[typ
     """Take frames off until one of them goes on; raise what is left when none does."""
     fault = _fault(fiber, exc, raises)
     place = fiber.place() if fault is None else fault.place
+    if fault is None and fiber.run.probe is not None:
+        try:
+            await unwinding(fiber, exc, place)
+        except BaseException as raised:
+            exc, fault = raised, _fault(fiber, raised, ())
     frames = fiber.frames
     while len(frames) > base:
         frame = frames.pop()

@@ -12,6 +12,7 @@ from returns.result import Failure, Result, Success
 from mce.engine.blocks import At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume
+from mce.engine.points import reach
 from mce.errors import Defect, StateConflict, TimedOut, brief
 from mce.events import StepRetried
 from mce.outcome import Place
@@ -63,6 +64,8 @@ class _Attempts(Frame):
                 raise Halt(fault.noted(f"not tried again: {called}"))
             return None
         run = fiber.run
+        if run.probe is not None:
+            delay = await reach(fiber, "retry.wait", fault.place, self.region.label, delay)
         if run.listener is not None:
             run.listener(StepRetried(fault.place.path, self.attempt, run.backend.now(), delay, fault.error))
         fiber.roll_back(self.state, self.change)

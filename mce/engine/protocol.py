@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mce.syntax import StepSpec
+
+if TYPE_CHECKING:
+    from mce.engine.points import Probe
 
 __all__ = ["Backend", "Scope"]
 
@@ -36,6 +39,11 @@ class Backend(Protocol):
     @property
     def careful(self) -> bool:
         """Whether async steps, too, are to be called through :meth:`call_async`."""
+        ...
+
+    @property
+    def probe(self) -> Probe | None:
+        """Who is asked at the fault points of a run; ``None`` for nobody."""
         ...
 
     def now(self) -> float:

@@ -82,9 +82,10 @@ class Prepared:
         """Run to the end on ``backend`` and give the outcome; only cancellation is raised."""
         events: list[Event] = []
         listener = _both(events.append, self.listener) if self.trace else self.listener
-        careful = listener is not None or self.validate or backend.careful
+        probe = backend.probe
+        careful = listener is not None or self.validate or backend.careful or probe is not None
         deps = await _made(self.deps, backend)
-        shared = Run(self.run_id, backend, execute, compile_node, deps, listener, self.validate, careful)
+        shared = Run(self.run_id, backend, execute, compile_node, deps, listener, self.validate, careful, probe)
         node, value = self.node, self.input
         while isinstance(node, Given):
             value, node = node.value, node.body

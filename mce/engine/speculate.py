@@ -58,6 +58,7 @@ class SpeculateRegion(ForkRegion):
                     group.start_soon(work, at, name=self.name_of(at))
         except BaseExceptionGroup as raised:
             raise innermost(raised) from None
+        await self._reach(fiber, ends)
         return self._meet(fiber, ends, order)
 
     def _meet(self, fiber: Fiber, ends: Sequence[_End | None], order: Sequence[int] = ()) -> Any:
