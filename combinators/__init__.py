@@ -1,5 +1,7 @@
 """The algebra, a module per structure; the everyday combinators are also in ``mce``."""
 
+from typing import TYPE_CHECKING, Any
+
 from mce.combinators.alternative import first_success, hedge, or_else, race, recover
 from mce.combinators.applicative import apply, gather, last, lift, quorum, settle, validate, zip_with
 from mce.combinators.clock import sleep
@@ -10,7 +12,7 @@ from mce.combinators.policy import batched, budget, cached, circuit_breaker, lim
 from mce.combinators.resource import bracket, compensate, ensure
 from mce.combinators.selective import branch, speculate, switch, unless, when
 from mce.combinators.state import focus, get, modify, put, transact
-from mce.combinators.store import FileStore, MemoryStore
+from mce.combinators.store import MemoryStore
 from mce.combinators.traversable import (
     as_completed,
     each,
@@ -22,6 +24,9 @@ from mce.combinators.traversable import (
     traverse,
     tree_reduce,
 )
+
+if TYPE_CHECKING:
+    from mce.combinators.filestore import FileStore
 
 __all__ = [
     "Dag",
@@ -88,3 +93,11 @@ __all__ = [
     "when",
     "zip_with",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "FileStore":  # which few need, and what it needs takes time to load
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mce.combinators.filestore import FileStore
+
+    return FileStore

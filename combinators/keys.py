@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable
 from typing import Any
 
@@ -39,6 +38,8 @@ def input_text(value: Any) -> str:
     >>> input_text({"b": (1, 2), "a": None})
     '{"a":null,"b":[1,2]}'
     """
+    import json  # with pydantic, only where a key is wanted
+
     from pydantic_core import PydanticSerializationError, to_jsonable_python
 
     plain = [list(value.args), dict(value.kwargs)] if isinstance(value, Arguments) else value

@@ -7,7 +7,6 @@ from returns.result import Failure, Result, Success
 from mce.backends import Backend, InlineBackend, LocalBackend
 from mce.combinators import (
     Dag,
-    FileStore,
     MemoryStore,
     apply,
     as_,
@@ -106,6 +105,7 @@ from mce.syntax import Again, Done
 
 if TYPE_CHECKING:
     from mce.backends import SimulatedBackend
+    from mce.combinators import FileStore
 
 __all__ = [
     "Add",
@@ -240,9 +240,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name != "SimulatedBackend":  # loaded when it is asked for: production runs never do
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from mce.backends import SimulatedBackend
+_LATER = {"FileStore": "mce.combinators", "SimulatedBackend": "mce.backends"}
+"""What is loaded when it is asked for: production runs seldom do, and what these need takes time to load."""
 
-    return SimulatedBackend
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LATER[name]), name)

@@ -26,7 +26,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import repeat
-from random import Random
 from typing import Literal, TypeAlias, assert_never
 
 from mce.errors import DefinitionError, brief
@@ -109,6 +108,8 @@ class Schedule:
         >>> list(never.delays())
         []
         """
+        from random import Random  # loaded by those who wait
+
         sources = [_delays(op) if isinstance(op, _Leaf) else iter(()) for op in self.ops]
         spent = [0.0] * len(self.ops)
         n = 1

@@ -18,7 +18,6 @@ a validator may refuse the state of an inner join and pass that of the flat one.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -302,6 +301,8 @@ def check_names(cls: type[Any], names: Iterable[str]) -> None:
         raise InvalidState(cls.__name__, next(iter(names), ""), f"{cls.__name__} has no fields; use put or modify")
     for name in names:
         if name not in known:
+            import difflib
+
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known)}"
             raise InvalidState(cls.__name__, name, f"no such field; {hint}")
