@@ -240,13 +240,11 @@ __all__ = [
 ]
 
 
-_LATER = {"FileStore": "mce.combinators", "SimulatedBackend": "mce.backends"}
-"""What is loaded when it is asked for: production runs seldom do, and what these need takes time to load."""
-
-
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_LATER[name]), name)
+    # What is loaded when it is asked for: production runs seldom do, and what these need takes time to load.
+    later = {"FileStore": "mce.combinators", "SimulatedBackend": "mce.backends"}
+    if name not in later:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(later[name]), name)

@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
+from mce.cli.check import check_command
+from mce.cli.diff import diff_command
+from mce.cli.explain import explain_command
 from mce.cli.run import run
+from mce.cli.simulate import simulate
 
 __all__ = ["app"]
 
@@ -20,6 +24,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run)
+app.command("check")(check_command)
+app.command("explain")(explain_command)
+app.command("diff")(diff_command)
+app.command("simulate")(simulate)
 
 
 def _show_version(wanted: bool) -> None:

@@ -229,27 +229,27 @@ class LoopRegion(Region):
 
 
 class _Turns(Frame):
-    __slots__ = ("region", "turn")
+    """The turns of a loop; it holds what every turn asks for."""
+
+    __slots__ = ("at_most", "body", "region", "turn", "until")
 
     def __init__(self, ops: Iterator[Op], region: LoopRegion) -> None:
         super().__init__(ops, region.block)
         self.region = region
+        self.body = region.block.ops
+        self.until = region.until
+        self.at_most = region.at_most
         self.turn = 0
 
     def scope(self) -> str:
         return f"{self.region.name}#{self.turn}"
 
     def leave(self, fiber: Fiber, value: Any) -> Resume:
-        region = self.region
         try:
-            if region.until is not None:
-                done = region.until(value)
-            elif value.__class__ is Done or value.__class__ is Again:
-                done = value.__class__ is Done
-                value = value.value
+            if self.until is None:
+                done, value = self._said(value)
             else:
-                wanted = f"the body of {region.label} must give Again(value) or Done(value)"
-                raise TypeError(f"{wanted}, not {brief(value, 60)}")
+                done = self.until(value)
         except Exception:  # it is the loop that failed, not the last step of its body
             fiber.frames.pop()
             fiber.ops = self.ops
@@ -257,12 +257,19 @@ class _Turns(Frame):
         if done:
             fiber.frames.pop()
             return self.ops, value
-        self.turn += 1
-        if self.turn == region.at_most:
-            fiber.frames.pop()
-            path = fiber.within(region.name)
-            raise Halt(Fault(LoopLimit(self.turn, path, value), True, Place(path, fiber.attempt())))
-        return iter(self.block.ops), value
+        self.turn = turn = self.turn + 1
+        if turn != self.at_most:
+            return iter(self.body), value
+        fiber.frames.pop()
+        path = fiber.within(self.region.name)
+        raise Halt(Fault(LoopLimit(turn, path, value), True, Place(path, fiber.attempt())))
+
+    def _said(self, value: Any) -> tuple[bool, Any]:
+        """Take apart what the body of a loop without a condition gave."""
+        if value.__class__ is Done or value.__class__ is Again:
+            return value.__class__ is Done, value.value
+        wanted = f"the body of {self.region.label} must give Again(value) or Done(value)"
+        raise TypeError(f"{wanted}, not {brief(value, 60)}")
 
 
 class RecoverRegion(Region):

@@ -8,17 +8,34 @@ was printed can be run. The grammar is in :mod:`mce.testing.grammar`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from itertools import islice
+from operator import and_, or_
+from typing import Any, TypeVar, overload
 
 from hypothesis import strategies as st
 
 from mce import combinators, schedule
 from mce.flow import Flow
+from mce.schedule import Schedule, exponential, fibonacci, recurs, spaced
 from mce.testing import steps, vocabulary
 from mce.testing.grammar import DEFECTS, EXPECTED, NEVER, Scope, arrow_texts
+from mce.testing.value_strategies import values_of
 from mce.testing.vocabulary import Choice, Ledger, Overdrawn, Page, Plus, Refused, Spread, weight
 
-__all__ = ["arrows", "continuation", "continuations", "errors", "flows", "functions", "program", "states", "values"]
+__all__ = [
+    "arrows",
+    "continuation",
+    "continuations",
+    "errors",
+    "flows",
+    "functions",
+    "program",
+    "schedules",
+    "states",
+    "values",
+]
+
+M = TypeVar("M")
 
 _WORDS = {
     name: getattr(module, name) for module in (combinators, schedule, vocabulary, steps) for name in module.__all__
@@ -99,8 +116,22 @@ def values() -> st.SearchStrategy[Any]:
     return st.integers(0, 9) | st.lists(st.integers(0, 9), max_size=3).map(tuple)
 
 
-def states() -> st.SearchStrategy[Ledger]:
-    """Give a strategy for states."""
+@overload
+def states() -> st.SearchStrategy[Ledger]: ...
+@overload
+def states(model: type[M], /) -> st.SearchStrategy[M]: ...
+def states(model: type[Any] | None = None, /) -> st.SearchStrategy[Any]:
+    """Give a strategy for states of the class ``model``, a pydantic model or a dataclass; else for those of ``flows``.
+
+    Every field is drawn from its annotation, constraints and all, or left to its default; the class's own validation
+    has the last word.
+
+    >>> from hypothesis import find
+    >>> find(states(Page), lambda page: page.count > 3)
+    Page(count=4, tags=frozenset())
+    """
+    if model is not None:
+        return values_of(model)
     number, numbers = st.integers(0, 9), st.frozensets(st.integers(0, 9), max_size=2)
     return st.builds(
         Ledger,
@@ -110,6 +141,40 @@ def states() -> st.SearchStrategy[Ledger]:
         best=st.none() | number,
         page=st.builds(Page, count=number, tags=numbers),
     )
+
+
+def schedules(*, ends: bool = True, size: int = 4) -> st.SearchStrategy[Schedule]:
+    """Give a strategy for schedules of at most about ``size`` parts, which print as the program that makes them.
+
+    Each gives at most nine delays; with ``ends=False`` some go on for ever. They shrink to ``recurs(0)``.
+
+    >>> from hypothesis import find
+    >>> find(schedules(), lambda schedule: True)
+    recurs(0)
+    """
+    seconds = st.integers(0, 9).map(float) | st.floats(0, 100)
+    leaves = (
+        st.builds(recurs, st.integers(0, 9))
+        | st.builds(spaced, seconds)
+        | st.builds(exponential, seconds, factor=st.integers(0, 3))
+        | st.builds(fibonacci, seconds)
+    )
+    found = st.recursive(leaves, lambda parts: _larger(parts, seconds), max_leaves=size)
+    return found.map(_ending) if ends else found
+
+
+def _larger(parts: st.SearchStrategy[Schedule], seconds: st.SearchStrategy[float]) -> st.SearchStrategy[Schedule]:
+    return st.one_of(
+        st.builds(and_, parts, parts),
+        st.builds(or_, parts, parts),
+        st.builds(Schedule.jittered, parts),
+        st.builds(Schedule.capped, parts, seconds),
+        st.builds(Schedule.up_to, parts, seconds),
+    )
+
+
+def _ending(schedule: Schedule) -> Schedule:
+    return schedule if len(list(islice(schedule.delays(), 10))) < 10 else schedule & recurs(9)
 
 
 def errors() -> st.SearchStrategy[Any]:

@@ -55,6 +55,20 @@ def test_any_flow_runs_to_an_outcome(flow: AnyFlow, state: Ledger) -> None:
 
 
 @some
+@given(flow=flows(size=12, deterministic=True), state=states())
+def test_a_watched_run_fails_where_an_unwatched_one_does(flow: AnyFlow, state: Ledger) -> None:
+    """The interpreter takes shortcuts where nobody watches: paths, attempts and notes are the same without them."""
+    for backend in (InlineBackend(), LocalBackend()):
+        plain = flow.run_sync(state=state, backend=backend)
+        watched = flow.run_sync(state=state, backend=backend, trace=True)
+        assert Observation.of(plain) == Observation.of(watched)
+        assert (plain.where is None) == (watched.where is None)
+        if plain.where is not None and watched.where is not None:
+            for what in ("path", "attempt", "notes"):
+                assert getattr(plain.where, what) == getattr(watched.where, what)
+
+
+@some
 @given(flow=flows(size=12, fails=False), state=states())
 def test_flows_that_do_not_fail(flow: AnyFlow, state: Ledger) -> None:
     """``flows(fails=False)`` succeed."""

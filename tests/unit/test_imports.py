@@ -27,8 +27,19 @@ ROOT = Path(__file__).parents[2]
 # From the bottom up: a module imports from its own layer and from those above it in this list. A package stands for
 # all modules in it.
 LAYERS = (
-    ("mce.errors", "mce.outcome", "mce.events", "mce.state", "mce.reducers", "mce.lens", "mce.schedule"),
-    ("mce.syntax",),
+    (
+        "mce.errors",
+        "mce.outcome",
+        "mce.events",
+        "mce.state",
+        "mce.reducers",
+        "mce.lens",
+        "mce.schedule",
+        "mce.durations",
+        "mce.jsonable",
+        "mce.tracebacks",
+    ),
+    ("mce.syntax", "mce.names"),
     ("mce.flow", "mce.shared", "mce.step", "mce.step_types", "mce.context"),
     (
         "mce.combinators",
@@ -49,7 +60,9 @@ FACADE = "mce"
 # `mce.engine.run` names the default backend.
 LOOKS_UP = frozenset({"mce.flow", "mce.engine.run"})
 
-HEAVY = frozenset("dask distributed graphviz hypothesis mcp pydantic_ai pygraphviz pytest rich trio typer".split())
+HEAVY = frozenset(
+    "dask distributed graphviz hypothesis mcp pydantic_ai pygraphviz pytest rich starlette trio typer uvicorn".split()
+)
 BANNED = frozenset({"combinators", "backends"})
 
 When = Literal["import", "call", "typing"]
