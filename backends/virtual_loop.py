@@ -9,12 +9,16 @@ with nothing due is a deadlock.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import threading
+from bisect import insort
 from collections import Counter, deque
 from collections.abc import Callable
 from itertools import count
+from operator import itemgetter
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 from mce.backends.capacity import Capacity
 from mce.backends.deadlocks import deadlock
@@ -29,6 +33,8 @@ Pick: TypeAlias = Callable[[int], int]
 class VirtualLoop(asyncio.SelectorEventLoop):
     """The loop of one run; ``on_idle`` is called before time goes on, and says whether it made anything ready."""
 
+    _scheduled: list[asyncio.TimerHandle]  # asyncio's heap of timers
+
     def __init__(self, pick: Pick) -> None:
         self._virtual = _VirtualSelector(self)
         super().__init__(self._virtual)
@@ -41,6 +47,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._virtual.clock
+
+    def only_waits_for_ever(self) -> bool:
+        """Whether the next timer is one of ``anyio.sleep_forever``, which is never due."""
+        return bool(self._scheduled) and self._scheduled[0].when() == math.inf
 
     def stuck(self) -> BaseException:
         """Say why nothing can go on."""
@@ -60,27 +70,46 @@ def _nothing() -> bool:
 
 
 class _Ready:
-    """The queue of what is ready: among tasks the next is picked, anything else keeps its turn."""
+    """The queue of what is ready: among tasks the next is picked, anything else keeps its turn.
+
+    Tasks that one callback made ready stand in the order of their creation: anyio keeps those it cancels in sets, whose
+    order is another one in every run.
+    """
 
     def __init__(self, pick: Pick) -> None:
         self.pick = pick
         self.tasks: list[tuple[int, Any]] = []
+        self.turns: list[int] = []
         self.others: deque[tuple[int, Any]] = deque()
         self.numbers = count()
+        self.created: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self.fresh = 0
 
     def append(self, handle: Any) -> None:
-        queue = self.tasks if _steps_a_task(handle) else self.others
-        queue.append((next(self.numbers), handle))
+        number = next(self.numbers)
+        if not _steps_a_task(handle):
+            self.others.append((number, handle))
+            return
+        created = self.created.setdefault(handle._callback.__self__, number)
+        insort(self.tasks, (created, handle), lo=self.fresh, key=itemgetter(0))
+        self.turns.append(number)
 
     def popleft(self) -> Any:
         tasks, others = self.tasks, self.others
-        if not tasks or (others and others[0][0] < tasks[0][0]):
-            return others.popleft()[1]
-        return tasks.pop(self.pick(len(tasks)) if len(tasks) > 1 else 0)[1]
+        if not tasks or (others and others[0][0] < self.turns[0]):
+            found = others.popleft()[1]
+        else:
+            at = self.pick(len(tasks)) if len(tasks) > 1 else 0
+            del self.turns[at]
+            found = tasks.pop(at)[1]
+        self.fresh = len(tasks)
+        return found
 
     def clear(self) -> None:
         self.tasks.clear()
+        self.turns.clear()
         self.others.clear()
+        self.fresh = 0
 
     def __len__(self) -> int:
         return len(self.tasks) + len(self.others)
@@ -100,7 +129,8 @@ class _VirtualSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout != 0 and not self.loop.on_idle():
-            if timeout is None:
+            if timeout is None or self.loop.only_waits_for_ever():
                 raise self.loop.stuck()
             self.clock += max(0.0, timeout)
+            self.loop._clock_resolution = max(1e-9, 2 * math.ulp(self.clock))  # or a timer that is due never is
         return super().select(0)

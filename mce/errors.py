@@ -194,8 +194,8 @@ class Deadlock(MceError):
     def __str__(self) -> str:
         if not self.reasons:
             return f"nothing can go on: {', '.join(self.waiting)} wait, and no timer is due"
-        shown = list(self.reasons[:_REASONS])
-        more = [f"and {len(self.reasons) - _REASONS} more"] if len(self.reasons) > _REASONS else []
+        shown = self.reasons[:_REASONS]
+        more = [f"and others; {len(self.waiting)} tasks wait"] if len(self.reasons) > _REASONS else []
         return "\n  ".join(["nothing can go on, and no timer is due:", *shown, *more])
 
 

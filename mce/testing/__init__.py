@@ -6,14 +6,25 @@ is loaded when one of them is asked for.
 
 from typing import TYPE_CHECKING, Any
 
+from mce.engine.points import Calls, Gives, Point, Probe
 from mce.testing.conformance import Broken, NotConforming, check_backend, conformance_cases
+from mce.testing.decisions import Breaks, Decided, Fails, Hangs, Returns, Runs
+from mce.testing.runs import Endless, WorldRun
+from mce.testing.simulation import Simulation, simulate
+from mce.testing.world import World
 
 if TYPE_CHECKING:
     from mce.testing.properties import (
+        Finding,
+        FuzzReport,
         LawfulFlow,
         Observation,
         arrows,
+        assert_deterministic,
         assert_equivalent,
+        assert_invariant,
+        assert_mended,
+        assert_no_leak,
         canonical,
         check_laws,
         check_lens,
@@ -22,19 +33,42 @@ if TYPE_CHECKING:
         errors,
         flows,
         functions,
+        fuzz,
         observe,
         program,
+        schedules,
         states,
         values,
+        worlds,
     )
 
 __all__ = [
+    "Breaks",
     "Broken",
+    "Calls",
+    "Decided",
+    "Endless",
+    "Fails",
+    "Finding",
+    "FuzzReport",
+    "Gives",
+    "Hangs",
     "LawfulFlow",
     "NotConforming",
     "Observation",
+    "Point",
+    "Probe",
+    "Returns",
+    "Runs",
+    "Simulation",
+    "World",
+    "WorldRun",
     "arrows",
+    "assert_deterministic",
     "assert_equivalent",
+    "assert_invariant",
+    "assert_mended",
+    "assert_no_leak",
     "canonical",
     "check_backend",
     "check_laws",
@@ -45,10 +79,14 @@ __all__ = [
     "errors",
     "flows",
     "functions",
+    "fuzz",
     "observe",
     "program",
+    "schedules",
+    "simulate",
     "states",
     "values",
+    "worlds",
 ]
 
 
