@@ -59,9 +59,9 @@ class Policy(_Data):
 class Effects(_Data):
     """What a step declares: ``step`` is where it is defined, ``raises`` the classes of its expected failures.
 
-    ``idempotent`` is ``None`` when nobody said; ``continues`` says that it may give a flow to go on with, which is known
-    only when it runs. ``writes`` are the fields of the state that its code is seen to write,
-    ``None`` when that cannot be known.
+    ``idempotent`` is ``None`` when nobody said; a step that ``continues`` may give a flow to go on with, which is known
+    only when it runs. ``writes`` are the fields of the state that its code is seen to write, ``None`` when that cannot
+    be known.
     """
 
     step: str

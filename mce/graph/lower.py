@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, assert_never
 
 from mce.combinators.cache import Hit
+from mce.combinators.functor import _FailWith
+from mce.combinators.monad import fail, pure
 from mce.graph.ir import VERSION, EdgeKind, Graph, NodeKind, Policy
 from mce.graph.words import (
     counted,
@@ -181,7 +183,7 @@ class _Lowering:
             case StateOp(_, name):
                 found = self.leaf(item, name, "state", place)
             case Dynamic(f, name, direct):
-                found = self.leaf(item, name, "block" if direct else "dynamic", place)
+                found = self.leaf(item, name, "block" if direct else continuation_kind(f), place)
                 takes, gives = signature(f)
                 self.amend(found, takes=takes, gives=gives)
             case Suspend(token):
@@ -421,6 +423,13 @@ def is_silent(node: Node) -> bool:
             case _:
                 return False
     return not stack
+
+
+def continuation_kind(f: Callable[..., Any]) -> NodeKind:
+    """Give what a continuation is: of those that only give a value, or fail with one, nothing is opaque."""
+    if isinstance(f, _FailWith) or f is fail:
+        return "fail"
+    return "function" if f is pure else "dynamic"
 
 
 def function_label(f: Callable[..., Any]) -> str:
