@@ -18,8 +18,10 @@ from mce.outcome import Outcome
 from mce.syntax import Dynamic, Fn, Given, Label, Node, Pure, Recover, Retry, Then, Timeout
 
 if TYPE_CHECKING:
+    from mce.durations import Estimates
     from mce.engine.handle import Handle, Stream
     from mce.engine.protocol import Backend
+    from mce.graph.finding import Finding
     from mce.graph.ir import Graph
     from mce.schedule import Schedule
 
@@ -220,8 +222,37 @@ class Flow(Generic[I, A, E, S]):
 
         return lower(self.node, name=name).graph
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show the flow's picture in a notebook; its tree in words where there is no Graphviz; never raises."""
+        shown = {"text/plain": repr(self)}
+        try:
+            from mce.graph.render import draw
+            from mce.graph.text import to_text
+
+            graph = self.graph()
+            shown["text/plain"] = to_text(graph)
+            shown["image/svg+xml"] = draw(graph, "svg").decode()
+        except Exception:  # a notebook would show the traceback in place of the flow
+            return shown
+        return shown
+
+    def check(self, *, backend: str | None = None) -> tuple[Finding, ...]:
+        """Give what is wrong with this flow, or may be, before it runs; see :func:`mce.graph.findings.check`."""
+        from mce.graph.findings import check
+
+        return check(self, backend=backend)
+
+    def explain(self, figures: Estimates | None = None) -> str:
+        """Say in words what this flow may call and takes, and how it could be rewritten.
+
+        ``figures`` are seconds and costs by step, as :func:`mce.durations.durations_from_json` reads them.
+        """
+        from mce.graph.explain import explain
+
+        return explain(self, figures)
+
     def optimise(self, *, keep_paths: bool = True) -> Flow[I, A, E, S]:
-        """Give a flow with the same outcome and fewer parts, rewritten by laws; see :func:`mce.graph.optimise`.
+        """Give a flow with the same outcome and fewer parts, by laws; see :func:`mce.graph.optimise.optimise`.
 
         >>> from mce import identity, lift
         >>> (identity() >> lift(abs) >> lift(str)).optimise()

@@ -10,6 +10,8 @@ import typer
 from mce.cli.check import check_command
 from mce.cli.diff import diff_command
 from mce.cli.explain import explain_command
+from mce.cli.fuzz import fuzz
+from mce.cli.graph import graph_command
 from mce.cli.run import run
 from mce.cli.simulate import simulate
 
@@ -24,10 +26,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run)
+app.command("graph")(graph_command)
 app.command("check")(check_command)
 app.command("explain")(explain_command)
 app.command("diff")(diff_command)
 app.command("simulate")(simulate)
+app.command("fuzz")(fuzz)
 
 
 def _show_version(wanted: bool) -> None:
