@@ -15,7 +15,7 @@ from rich.console import Console
 
 from mce.backends.inline import InlineBackend
 from mce.backends.local import LocalBackend
-from mce.cli.exits import FAILED, OK, Broken, complain, drop, exits
+from mce.cli.exits import FAILED, OK, Broken, WrongCall, complain, drop, exits
 from mce.cli.jsonable import dumps
 from mce.cli.lines import Lines
 from mce.cli.live import LiveView
@@ -23,10 +23,12 @@ from mce.cli.reading import read_input, read_state, read_text
 from mce.cli.report import as_data, is_terminal, show_failure, show_value
 from mce.cli.target import load_flow
 from mce.cli.trace import Trace
+from mce.cli.webpage import Report, Server, Web
 from mce.engine.protocol import Backend
 from mce.engine.run import prepare, run_sync
 from mce.events import Event
 from mce.flow import Flow
+from mce.graph.trace import event_as_data
 from mce.outcome import Outcome
 
 __all__ = ["BackendName", "run"]
@@ -44,6 +46,14 @@ class Watcher(AbstractContextManager[Any], Protocol):
 
     def tell(self, event: Event) -> None: ...
     def stopping(self) -> None: ...
+
+
+class Follower(AbstractContextManager[Any], Protocol):
+    """Is told the events as lines of a trace, and last the outcome; ``problem`` says later what went wrong."""
+
+    problem: str
+
+    def write(self, line: dict[str, Any]) -> None: ...
 
 
 def run(
@@ -65,6 +75,13 @@ def run(
     trace: Annotated[
         Path | None, typer.Option("--trace", metavar="F.jsonl", help="Write every event to this file, one a line.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="F.html", help="Write a page of the run, also of a failed one.")
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Serve that page to a browser on this machine while the flow runs.")
+    ] = False,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port for --live; else any free one.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing while the flow runs.")] = False,
 ) -> None:
     """Run the flow TARGET and print its value.
@@ -81,7 +98,14 @@ def run(
         value = read_input(flow.node, read_text("--input", input_text, input_file))
         state = read_state(flow.node, read_text("--state", state_text, None))
         where: Backend = InlineBackend() if backend is BackendName.INLINE else LocalBackend()
-        outcome = _run_watched(flow, value, state, where, _watcher(target, where, quiet), trace)
+        if port is not None and not live:
+            raise WrongCall("--port is for --live: say --live too")
+        web = Web(flow, target)
+        start = where.now()
+        followers: list[Follower] = [] if trace is None else [Trace(trace, start)]
+        followers += [] if report is None else [Report(report, web)]
+        followers += [Server(web, port or 0)] if live else []
+        outcome = _run_watched(flow, value, state, where, _watcher(target, where, quiet), followers, start)
         _show(outcome, as_json)
     raise typer.Exit(OK if outcome.ok else FAILED)
 
@@ -94,26 +118,37 @@ def _watcher(title: str, backend: Backend, quiet: bool) -> Watcher:
 
 
 def _run_watched(
-    flow: Flow[Any, Any, Any, Any], value: Any, state: Any, backend: Backend, watcher: Watcher, trace: Path | None
+    flow: Flow[Any, Any, Any, Any],
+    value: Any,
+    state: Any,
+    backend: Backend,
+    watcher: Watcher,
+    followers: list[Follower],
+    start: float,
 ) -> Outcome[Any, Any, Any]:
     with ExitStack() as stack:
-        file = None if trace is None else stack.enter_context(Trace(trace, backend.now()))
-        stack.enter_context(watcher)
+        for follower in followers:
+            stack.enter_context(follower)
+
+        def write(line: dict[str, Any]) -> None:
+            for follower in followers:
+                follower.write(line)
 
         def tell(event: Event) -> None:
             watcher.tell(event)
-            if file is not None:
-                file.tell(event)
+            if followers:
+                write(event_as_data(event, start))
 
         options = {"backend": backend, "validate": True, "listener": tell}
         try:
-            outcome = _run(flow, value, state, options, watcher.stopping)
+            with watcher:
+                outcome = _run(flow, value, state, options, watcher.stopping)
         except SystemExit as left:
             raise Broken(f"failed: a step ended the process, sys.exit({left.code!r})") from None
-        if file is not None:
-            file.write({"kind": "outcome", **as_data(outcome)})
-    if file is not None and file.problem:
-        complain(f"mce run: {file.problem}")
+        if followers:
+            write({"kind": "outcome", **as_data(outcome)})
+    for problem in [follower.problem for follower in followers if follower.problem]:
+        complain(f"mce run: {problem}")
     return outcome
 
 

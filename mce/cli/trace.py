@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from mce.cli.exits import WrongCall
-from mce.cli.jsonable import dumps, error_as_data, jsonable
-from mce.events import Event, StepFailed, StepRetried
+from mce.cli.jsonable import dumps
+from mce.events import Event
+from mce.graph.trace import event_as_data
 
 __all__ = ["Trace"]
 
@@ -44,14 +43,10 @@ class Trace:
 
     def tell(self, event: Event) -> None:
         """Write one event."""
-        names = [field.name for field in fields(event)]
-        data = {name: jsonable(getattr(event, name)) for name in names if name not in ("time", "error")}
-        if isinstance(event, StepFailed | StepRetried):
-            data["error"] = error_as_data(event.error)
-        self.write({"kind": _kind(event), **data, "time": round(event.time - self._start, 6)})
+        self.write(event_as_data(event, self._start))
 
     def write(self, line: dict[str, Any]) -> None:
-        """Write ``line``, data as :func:`jsonable` gives it."""
+        """Write ``line``, data as :func:`mce.graph.trace.event_as_data` gives it."""
         if self.problem:
             return
         try:
@@ -62,8 +57,3 @@ class Trace:
 
     def _broken(self, wrong: OSError) -> None:
         self.problem = self.problem or f"the trace in {self._path} is incomplete: {wrong.strerror}"
-
-
-def _kind(event: Event) -> str:
-    """Give the name of the event's class in small letters: ``step_started``."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
