@@ -15,7 +15,6 @@ from rich.text import Text
 
 from mce.cli.exits import FAILED, OK, exits
 from mce.cli.figures import read_figures
-from mce.cli.jsonable import dumps
 from mce.cli.target import load_flow
 from mce.graph.cost import Estimate, estimate
 from mce.graph.effects import Possible, count_calls, places_of, possible_calls
@@ -23,6 +22,7 @@ from mce.graph.finding import Finding
 from mce.graph.findings import check_lowered
 from mce.graph.ir import Graph
 from mce.graph.lower import lower
+from mce.jsonable import dumps
 
 __all__ = ["Target", "check_command"]
 

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.pretty import pretty_repr
 from rich.text import Text
 
-from mce.cli.jsonable import error_as_data, jsonable
 from mce.cli.lines import error_text
-from mce.cli.tracebacks import defect_traceback
 from mce.errors import Defect, brief
+from mce.jsonable import error_as_data, jsonable
 from mce.outcome import Outcome, Place, Sibling
+from mce.tracebacks import defect_traceback
 
 __all__ = ["as_data", "is_terminal", "show_failure", "show_value"]
 

@@ -16,7 +16,6 @@ from rich.console import Console
 from mce.backends.inline import InlineBackend
 from mce.backends.local import LocalBackend
 from mce.cli.exits import FAILED, OK, Broken, WrongCall, complain, drop, exits
-from mce.cli.jsonable import dumps
 from mce.cli.lines import Lines
 from mce.cli.live import LiveView
 from mce.cli.reading import read_input, read_state, read_text
@@ -29,6 +28,7 @@ from mce.engine.run import prepare, run_sync
 from mce.events import Event
 from mce.flow import Flow
 from mce.graph.trace import event_as_data
+from mce.jsonable import dumps
 from mce.outcome import Outcome
 
 __all__ = ["BackendName", "run"]

@@ -17,13 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mce.cli.exits import FAILED, OK, Broken, WrongCall, complain, drop, exits
 from mce.cli.forecast import as_data, show_forecast
-from mce.cli.jsonable import dumps
 from mce.cli.plot import check_plot, draw_plot
 from mce.cli.reading import read_input, read_state, read_text
 from mce.cli.report import is_terminal
 from mce.cli.target import load_flow
 from mce.durations import Estimates, durations_from_json, durations_from_trace
 from mce.flow import Flow
+from mce.jsonable import dumps
 from mce.testing.simulation import Simulation, unknown_steps
 from mce.testing.simulation import simulate as simulate_runs
 

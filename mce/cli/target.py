@@ -20,9 +20,9 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from mce.cli.exits import WrongCall
-from mce.cli.tracebacks import user_traceback
 from mce.errors import DefinitionError, brief
 from mce.flow import Flow
+from mce.tracebacks import user_traceback
 
 __all__ = ["load_flow"]
 

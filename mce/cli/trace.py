@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Any
 
 from mce.cli.exits import WrongCall
-from mce.cli.jsonable import dumps
 from mce.events import Event
 from mce.graph.trace import event_as_data
+from mce.jsonable import dumps
 
 __all__ = ["Trace"]
 

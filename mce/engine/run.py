@@ -112,6 +112,10 @@ def prepare(
     listener: Listener | None = None,
 ) -> Prepared:
     """Check the call; raises :class:`mce.DefinitionError` if the flow cannot run or is not given what it needs."""
+    body, value = flow.node, input
+    while isinstance(body, Given):
+        value, body = body.value, body.body
+    compile_node(body, False)
     if input is NO_INPUT:
         taker = first_taker(flow.node)
         if taker is not None:
@@ -121,12 +125,8 @@ def prepare(
         input = None
     if isinstance(backend, type):
         raise InvalidInput(f"backend={backend.__name__} is a class: say backend={backend.__name__}()")
-    body, value = flow.node, input
-    while isinstance(body, Given):
-        value, body = body.value, body.body
     if isinstance(body, Call) and not isinstance(value, Arguments):
         check_takes_one(body.spec)
-    compile_node(body, False)
     return Prepared(
         flow.node,
         input,

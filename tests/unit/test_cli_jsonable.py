@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr, field_serializer
 
 from mce import Defect, Failure, StateConflict, Success, TimedOut
-from mce.cli.jsonable import dumps, error_as_data, jsonable
+from mce.jsonable import dumps, error_as_data, jsonable
 
 
 class Colour(enum.Enum):
