@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Generic, Literal, Never, Protocol, TypeAlias, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, Protocol, TypeAlias, TypedDict, overload
 
 from returns.result import Result
 from typing_extensions import ParamSpec, TypeVar, Unpack
@@ -49,6 +49,7 @@ X2 = TypeVar("X2", bound=BaseException)
 X3 = TypeVar("X3", bound=BaseException)
 
 _new = object.__new__
+_NOTHING: Any = object()
 
 KeepUnions: TypeAlias = "tuple[KeepUnions]"
 """Stands, without any values, beside the type of a parameter that takes flows in a dict or a list. Of such flows mypy
@@ -72,13 +73,24 @@ class Step(Flow[I, A, E, S], Generic[P, I, A, E, S]):
             self.__name__ = node.spec.name if isinstance(node, Call) else node.name
         self._one = required <= 1 <= accepts
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Flow[object, A, E, S]:  # type: ignore[override]
-        """Supply the arguments: a closed flow. Wrong ones are a ``DefinitionError`` here and now."""
-        if self._one and len(args) == 1 and not kwargs:
-            found: Applied[object, A, E, S] = _new(Applied)  # as Applied(self.node, args[0]), in half the time
-            found.body = self.node
-            found.input = args[0]
-            return found
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Flow[object, A, E, S]:  # type: ignore[override]
+            """Supply the arguments: a closed flow. Wrong ones are a ``DefinitionError`` here and now."""
+            ...
+
+    else:
+
+        def __call__(self, value=_NOTHING, /, *more, **kwargs):
+            """Supply the arguments: a closed flow. Wrong ones are a ``DefinitionError`` here and now."""
+            if self._one and not more and not kwargs and value is not _NOTHING:
+                found = _new(Applied)  # as Applied(self.node, value), in half the time
+                found.body = self.node
+                found.input = value
+                return found
+            return self._applied(() if value is _NOTHING else (value, *more), kwargs)
+
+    def _applied(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[object, A, E, S]:
         signature = inspect.signature(self.__wrapped__)
         context = (None,) if next(iter(signature.parameters), None) == "ctx" else ()
         try:

@@ -103,15 +103,33 @@ class ForkRegion(Region):
         ends: list[_End | None] = [None] * len(branches)
         order: list[int] = []
         waiting = iter(range(len(branches)))
-        over = False
+        over, careful = False, fiber.careful
+        only_failures_matter = self.mode not in ("race", "quorum")
 
         async def work(group: Group, queue: Iterable[int]) -> None:
+            # The one call that a branch often is needs no interpreter, unless it gives or raises more than a value.
             nonlocal over
             for at in queue:
                 if over:  # cancelling stops what waits; what has not begun must not begin
                     return
-                ends[at] = end = await _run_branch(fiber, branches[at])
+                branch = branches[at]
+                call = None if careful else branch.block.single_call
+                if call is None:
+                    end = await _run_branch(fiber, branch, branch.block)
+                else:
+                    try:
+                        value = await call.fn(branch.value)
+                    except BaseException as exc:
+                        end = await _run_branch(fiber, branch, branch.block.replaying(exc, None))
+                    else:
+                        if value.__class__ in SPECIAL:
+                            end = await _run_branch(fiber, branch, branch.block.replaying(None, value))
+                        else:
+                            end = _End(value, None, fiber.state, None)
+                ends[at] = end
                 order.append(at)
+                if only_failures_matter and end.fault is None:
+                    continue
                 if self.is_over(ends, order, end):
                     over = True
                     group.stop()
@@ -268,22 +286,8 @@ class RaceRegion(ForkRegion):
         return "race"
 
 
-async def _run_branch(parent: Fiber, branch: _Branch) -> _End:
-    """Run one branch to its end; only cancellation is raised.
-
-    The one call that a branch often is needs no interpreter, unless it gives or raises what the loop must see.
-    """
-    block = branch.block
-    call = block.single_call
-    if call is not None and not parent.careful:
-        try:
-            value = await call.fn(branch.value)
-        except BaseException as exc:
-            block = block.replaying(exc, None)
-        else:
-            if value.__class__ not in SPECIAL:
-                return _End(value, None, parent.state, None)
-            block = block.replaying(None, value)
+async def _run_branch(parent: Fiber, branch: _Branch, block: Block) -> _End:
+    """Run ``block`` as the branch to its end; only cancellation is raised."""
     fiber = Fiber(parent.run, block, parent.state, parent=parent, segment=branch.segment)
     try:
         value = await parent.run.execute(fiber, block, branch.value)

@@ -66,28 +66,23 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                         value = await op.fn(ctx, value)
                         ctx._host = None  # closed, as by close()
                         ctx = None
-                    elif code == VALUE:
-                        value = op.value
-                        continue
-                    elif code == PURE_CALL:
-                        value = op.fn(value)
                     elif code == BIND:
                         flow = op.fn(value)
-                        if flow.__class__ is Ready:
+                        kind = flow.__class__
+                        if kind is Ready:
                             value = flow.value
                             continue
-                        if flow.__class__ is not Applied or careful:
+                        inner = None
+                        if kind is Applied and not careful:
+                            inner = flow.body.compiled[0] or fiber.run.compile(flow.body, False)
+                        if inner is None or (single := inner.single_call) is None:
                             ops, value = op.expand(fiber, ops, flow)
                             break
-                        block = flow.body.compiled[0] or fiber.run.compile(flow.body, False)
-                        if block.single_call is None:
-                            ops, value = op.expand(fiber, ops, flow)
-                            break
-                        called = block  # as a frame would have it, which is pushed only for what needs a place
-                        value = await block.single_call.fn(flow.input)
+                        called = inner  # as a frame would have it, which is pushed only for what needs a place
+                        value = await single.fn(flow.input)
                         if value.__class__ in SPECIAL:
                             if value.__class__ is not Success:
-                                ops, called = step_into(fiber, ops, block, op.name), None
+                                ops, called = step_into(fiber, ops, inner, op.name), None
                                 if value.__class__ is Failure:
                                     raise Halt(Fault(value.failure(), True, fiber.place()))
                                 ops, value = continue_with(fiber, ops, value.node, block_name(fiber))
@@ -99,6 +94,11 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                             budget = CHECKPOINT_EVERY
                             await fiber.run.backend.checkpoint()
                         continue
+                    elif code == VALUE:
+                        value = op.value
+                        continue
+                    elif code == PURE_CALL:
+                        value = op.fn(value)
                     elif code == CAREFUL_CALL:
                         value = await call(fiber, op, value)
                     elif code == ENTER or fiber.run.backend.sequential:
@@ -137,6 +137,7 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                 ctx.close()
                 ctx = None
             if called is not None:
+                assert op is not None
                 step_into(fiber, ops, called, op.name)
                 op, called = called.single_call, None
             raises = op.spec.raises if op is not None and op.spec is not None else ()

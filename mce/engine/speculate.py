@@ -46,7 +46,7 @@ class SpeculateRegion(ForkRegion):
             if scopes[at].cancel_called:  # what has not begun must not begin
                 return
             with scopes[at]:
-                ends[at] = await _run_branch(fiber, branches[at])
+                ends[at] = await _run_branch(fiber, branches[at], branches[at].block)
                 order.append(at)
             if at == _CONDITION:
                 for unwanted in _unwanted(self._end(ends, _CONDITION)):
