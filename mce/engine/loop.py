@@ -45,7 +45,6 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
     base = len(frames)
     ops = iter(block.ops)
     budget = CHECKPOINT_EVERY
-    careful = fiber.careful
     ctx: Context[Any] | None = None
     called: Block | None = None
     op: Any = None  # of a region or a leaf, by its code
@@ -73,7 +72,7 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                             value = flow.value
                             continue
                         inner = None
-                        if kind is Applied and not careful:
+                        if kind is Applied and not fiber.careful:  # which a budget changes on the way
                             inner = flow.body.compiled[0] or fiber.run.compile(flow.body, False)
                         if inner is None or (single := inner.single_call) is None:
                             ops, value = op.expand(fiber, ops, flow)
