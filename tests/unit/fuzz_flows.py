@@ -273,7 +273,7 @@ CORRECT: dict[str, AnyFlow] = {
     "a branch": branch(is_short, ask, search.map(" ".join)),
     "sockets that are closed": listen.timeout(0.5),
     "tasks that are awaited": gather(together(1), together(2)),
-    "a result that is passed on": checked >> lift(lambda order: order.item),
+    "a result that is passed on": checked.map(lambda order: order.item),
     "a step with a timeout": quick.recover(lambda _: pure("")),
     "an ensure": ensure(search("x"), note("done")),
     "first of several": first_success(ask, ask).map(len),

@@ -153,7 +153,7 @@ def test_a_stub_stands_for_a_step() -> None:
     @step
     async def search(query: str) -> int: ...  # type: ignore[empty-body]
 
-    report = fuzz(search >> lift(lambda n: 1 / n), input="x", examples=5, stubs={"search": 0})
+    report = fuzz(search.map(lambda n: 1 / n), input="x", examples=5, stubs={"search": 0})
     assert [finding.kind for finding in report.findings] == ["defect"]
     assert "ZeroDivisionError" in report.findings[0].message
 
