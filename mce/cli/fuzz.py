@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mce.cli.exits import FAILED, OK, Broken, WrongCall, complain, exits
 from mce.cli.reading import read_input, read_state, read_text
 from mce.cli.report import is_terminal
-from mce.cli.target import _attribute, _guarded, _module, load_flow
+from mce.cli.target import load_flow, load_object
 from mce.flow import NO_INPUT, Flow
 from mce.testing.answers import NoAnswer
 from mce.testing.reproduce import literal
@@ -85,10 +85,9 @@ def fuzz(
 
 
 def _function(place: str) -> Callable[[Any], object]:
-    module, colon, name = place.rpartition(":")
-    if not colon:
+    if ":" not in place:
         raise WrongCall(f"--invariant {place!r}: say module:function or path/to/file.py:function")
-    found = _guarded(module, lambda: _attribute(_module(module), module, name))
+    found = load_object(place)
     if not callable(found) or isinstance(found, Flow):
         raise WrongCall(f"--invariant {place} is no function of the state")
     return found  # type: ignore[no-any-return]

@@ -15,10 +15,10 @@ from pydantic import AliasPath, BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from mce.cli.exits import WrongCall, complain
-from mce.cli.signature import Taker, shown, state_type, takers
 from mce.errors import brief
 from mce.flow import NO_INPUT
 from mce.reducers import field_types, is_secret
+from mce.signature import Taker, shown, state_type, takers
 from mce.syntax import Node
 
 __all__ = ["read_input", "read_state", "read_text"]

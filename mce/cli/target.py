@@ -24,7 +24,7 @@ from mce.errors import DefinitionError, brief
 from mce.flow import Flow
 from mce.tracebacks import user_traceback
 
-__all__ = ["load_flow"]
+__all__ = ["load_flow", "load_object"]
 
 T = TypeVar("T")
 _LISTED = 8
@@ -36,8 +36,20 @@ def load_flow(target: str) -> Flow[Any, Any, Any, Any]:
     place, colon, name = target.rpartition(":")
     if not colon or not all(part.isidentifier() for part in name.split(".")):
         raise WrongCall(_no_name(target))
+    return _checked(target, _object(place, name))
+
+
+def load_object(target: str) -> Any:
+    """Import what ``target`` names, whatever it is; raises :class:`WrongCall` that says what there is instead."""
+    place, colon, name = target.rpartition(":")
+    if not colon or not all(part.isidentifier() for part in name.split(".")):
+        raise WrongCall(f"{target!r} names no object: {_FORM}")
+    return _object(place, name)
+
+
+def _object(place: str, name: str) -> Any:
     module = _module(place)
-    return _checked(target, _guarded(place, lambda: _attribute(module, place, name)))
+    return _guarded(place, lambda: _attribute(module, place, name))
 
 
 def _no_name(target: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mce.errors import InvalidInput
 from mce.flow import NO_INPUT, Flow
+from mce.signature import shown, state_type, takers
 from mce.testing.fuzz_worlds import pool
 from mce.testing.plain import NOTHING, plain
 from mce.testing.value_strategies import NoValue
@@ -15,8 +16,6 @@ __all__ = ["inputs_of", "state_of"]
 
 def inputs_of(flow: Flow[Any, Any, Any, Any], seed: int) -> list[Any]:
     """Draw inputs for ``flow``, the simplest first; raises :class:`mce.InvalidInput` where it says no type."""
-    from mce.cli.signature import shown, takers
-
     found = takers(flow.node)
     if not found:
         return [NO_INPUT]
@@ -31,8 +30,6 @@ def inputs_of(flow: Flow[Any, Any, Any, Any], seed: int) -> list[Any]:
 
 def state_of(flow: Flow[Any, Any, Any, Any], seed: int) -> Any:
     """Make the state that ``flow`` begins in: of its class's defaults, with drawn values for fields without."""
-    from mce.cli.signature import shown, state_type
-
     declared = state_type(flow.node)
     if declared is Any:
         return None

@@ -38,8 +38,8 @@ from mce import (
     tree_reduce,
     when,
 )
-from mce.cli.exits import WrongCall
-from mce.cli.signature import Taker, shown, state_type, takers
+from mce.errors import InvalidInput
+from mce.signature import Taker, shown, state_type, takers
 
 T = TypeVar("T")
 
@@ -325,7 +325,7 @@ def test_the_state_is_what_the_steps_ask_for(flow: Any, expected: Any) -> None:
 
 
 def test_states_of_which_none_is_the_other_are_refused() -> None:
-    with pytest.raises(WrongCall, match="none is the other: 'noted' for Notes, 'other_noted' for Other"):
+    with pytest.raises(InvalidInput, match="none is the other: 'noted' for Notes, 'other_noted' for Other"):
         state_type((noted >> other_noted).node)
 
 

@@ -40,7 +40,7 @@ LAYERS = (
         "mce.tracebacks",
     ),
     ("mce.syntax", "mce.names"),
-    ("mce.flow", "mce.shared", "mce.step", "mce.step_types", "mce.context"),
+    ("mce.flow", "mce.shared", "mce.step", "mce.step_types", "mce.context", "mce.signature"),
     (
         "mce.combinators",
         "mce.traverse",

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from mce.cli.exits import WrongCall
 from mce.context import Context
+from mce.errors import InvalidInput
 from mce.flow import Flow, Op
 from mce.syntax import (
     Bracket,
@@ -164,7 +164,7 @@ def _any_of(cases: list[Taker]) -> Taker:
 def state_type(root: Node) -> Any:
     """Give the type of state that the steps of ``root`` ask for; ``Any`` when none does.
 
-    Of several classes it is the most derived one; raises :class:`WrongCall` when no class of them is all of them.
+    Of several classes it is the most derived one; raises :class:`mce.InvalidInput` when none of them is all of them.
     Steps under a ``focus`` ask for a part of the state, and for nothing of the whole.
     """
     wanted: list[tuple[str, Any]] = []  # every type once, with who asks for it first
@@ -177,7 +177,7 @@ def state_type(root: Node) -> Any:
             return declared
     if wanted:
         listed = ", ".join(f"{name!r} for {shown(declared)}" for name, declared in wanted)
-        raise WrongCall(f"the steps of this flow ask for states of which none is the other: {listed}")
+        raise InvalidInput(f"the steps of this flow ask for states of which none is the other: {listed}")
     return Any
 
 
