@@ -22,6 +22,9 @@ _BORDERED = frozenset({("recover", "body"), ("bracket", "use"), ("guard", "use")
 
 _FIRST, _LAST = 8, 3
 _SHORT = _FIRST + 1 + _LAST
+_WIDE = 16
+"""How many stand side by side in a picture that is to be read: more are shown where somebody asks for them."""
+_SIDE_BY_SIDE = frozenset({"gather", "race", "choice"})
 
 Row: TypeAlias = "tuple[tuple[str, ...], ...]"
 """What is shown of what an open region holds: things by themselves, and as groups of several those left out."""
@@ -86,6 +89,7 @@ def opened(tree: Tree, *, depth: int | None, focus: str | None, at_most: int) ->
     All that ``focus`` is in is open, and what stands beside it there is folded. Only levels of boxes count as
     ``depth``, in the focus if there is one.
     """
+    known = tree.graph.by_id
     rows: dict[str | None, Row] = {}
     path = [] if focus is None else [*tree.around(focus), focus]
     for region, kept in pairwise(path):
@@ -96,7 +100,10 @@ def opened(tree: Tree, *, depth: int | None, focus: str | None, at_most: int) ->
         level, bordered, _, _, region = heapq.heappop(waiting)
         if not (held := tree.held.get(region)) or (bordered and depth is not None and level >= depth):
             continue
-        row = _row(held, at_most - shown + 1, forced=level < 0)
+        room = at_most - shown + 1
+        if depth is None and region != focus and region is not None and known[region].kind in _SIDE_BY_SIDE:
+            room = min(room, _WIDE)
+        row = _row(held, room, forced=level < 0)
         if row is None:
             continue
         rows[region] = row

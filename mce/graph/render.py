@@ -34,23 +34,23 @@ _DARK = """<style>
 @media (prefers-color-scheme: dark) {
 svg.mce .graph > polygon { fill: #16191c }
 svg.mce text { fill: #ececec }
-svg.mce .cluster > path { stroke: #7d868e }
-svg.mce .cluster.odd > path { fill: #1e2226 }
-svg.mce .cluster.even > path { fill: #16191c }
+svg.mce .cluster path { stroke: #7d868e }
+svg.mce .cluster.odd path { fill: #1e2226 }
+svg.mce .cluster.even path { fill: #16191c }
 svg.mce .edge path { stroke: #c4cad0 }
 svg.mce .edge polygon { stroke: #c4cad0; fill: #c4cad0 }
 svg.mce .edge.order path, svg.mce .edge.order polygon { stroke: #8d959c }
 svg.mce .edge.failure path, svg.mce .edge.failure polygon { stroke: #f08a4b; fill: none }
 svg.mce .edge.failure text { fill: #f08a4b }
-svg.mce .fork > *, svg.mce .join > * { fill: #c4cad0; stroke: #c4cad0 }
-svg.mce .step > path { fill: #12324a; stroke: #56b4e9 }
-svg.mce .plain > polygon, svg.mce .plain > ellipse { fill: #2b3035; stroke: #9aa3ab }
-svg.mce .fail > polygon { fill: #4a2512; stroke: #f08a4b }
-svg.mce .state > path { fill: #0f3a2e; stroke: #2fc39a }
-svg.mce .opaque > path { fill: #3d3410; stroke: #f0e442 }
-svg.mce .wait > polygon { fill: #43263a; stroke: #e3a1c4 }
-svg.mce .folded > polygon { fill: #16191c; stroke: #c4cad0 }
-svg.mce .node g > path, svg.mce .node g > polygon { fill: none; stroke: #8d959c }
+svg.mce :is(.fork, .join) :is(polygon, ellipse, path) { fill: #c4cad0; stroke: #c4cad0 }
+svg.mce .step path { fill: #12324a; stroke: #56b4e9 }
+svg.mce .plain :is(polygon, ellipse, path) { fill: #2b3035; stroke: #9aa3ab }
+svg.mce .fail :is(polygon, path) { fill: #4a2512; stroke: #f08a4b }
+svg.mce .state :is(polygon, path) { fill: #0f3a2e; stroke: #2fc39a }
+svg.mce .opaque :is(polygon, path) { fill: #3d3410; stroke: #f0e442 }
+svg.mce .wait :is(polygon, path) { fill: #43263a; stroke: #e3a1c4 }
+svg.mce .folded :is(polygon, path) { fill: #16191c; stroke: #c4cad0 }
+svg.mce .node polygon[fill="none"] { fill: none; stroke: #8d959c }
 }
 </style>"""
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from mce import Append, Context, Dag, Flow, do, each, gather, lift, recurs, step
 from mce.graph.page import page as html_page
+from mce.graph.render import render
 from mce.graph.trace import record
 
 ROOT = Path(__file__).parents[2]
@@ -367,3 +368,22 @@ def test_the_live_page_follows_the_run_to_its_end(watched: Watched, tmp_path: Pa
     assert {asked.removeprefix(url) for asked in watched.asked} == {"", "events"}
     node(page, "each[0]/then").click()
     expect(page.locator("#panel")).to_contain_text("<b>done</b>")
+
+
+def test_a_drawn_graph_is_legible_in_the_dark(browser: Browser, tmp_path: Path) -> None:
+    """Text is light and whatever it stands on dark, in every kind of node and box."""
+    flow = (unsure >> lift(inverse)).recover(lambda _: same(1).map(float)) >> gather(long_text, long_text)
+    drawn = tmp_path / "flow.svg"
+    render(flow.graph(), drawn)
+    page = browser.new_page(color_scheme="dark")
+    page.goto(drawn.as_uri())
+    lightness = """(query) => [...document.querySelectorAll(query)].map((shape) => {
+        const [red, green, blue] = getComputedStyle(shape).fill.match(/\\d+/g).map(Number);
+        return (red + green + blue) / 3;
+    })"""
+    on = page.evaluate(lightness, ".cluster path, .node:not(.fork, .join) :is(path, polygon:not([fill=none]), ellipse)")
+    text = page.evaluate(lightness, ".node text, .cluster text")
+    page.close()
+    assert len(on) >= 8
+    assert max(on) < 90
+    assert min(text) > 180

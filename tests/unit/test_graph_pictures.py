@@ -134,3 +134,36 @@ def test_the_command(tmp_path: Path) -> None:
     assert call(str(kept)).output == "agent\n  = 1\n  str\n"
     for wrong in (["-o", "x.gif"], ["--format", "gif"], ["--focus", "nowhere"], ["-o", str(tmp_path / "no/x.svg")]):
         assert call(target, *wrong).exit_code == 2
+
+
+def test_branches_side_by_side_are_shortened_earlier_unless_they_are_asked_for() -> None:
+    flow = fetch >> gather(*[parse] * 40)
+
+    def branches(view: View) -> int:
+        return sum(item.kind == "node" and item.id.startswith("gather") for item in view.items)
+
+    assert branches(fold(flow.graph())) == 11
+    assert branches(fold(flow.graph(), depth=1)) == 40
+    assert branches(fold(flow.graph(), focus="gather")) == 40
+
+
+@pytest.mark.parametrize("text", ['"', "<script>&", "a\nb", "ü 漢字", "x" * 500, "]]>", "--", "{a|b}", "\\l"])
+def test_every_writer_takes_any_text(text: str) -> None:
+    flow = (pure(text) >> step(name='odd <name> & "quotes"')(str.upper)).recover(lambda _: pure(text))
+    graph = flow.graph(name=text)
+    ET.fromstring(draw(graph, "svg"))
+    assert draw(graph, "png").startswith(b"\x89PNG")
+    assert len(to_text(graph).splitlines()) >= 3
+    assert to_mermaid(graph).splitlines()[0].startswith("flowchart")
+    assert to_dot(graph) == to_dot(flow.graph(name=text))
+
+
+def test_the_dot_on_the_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dot = tmp_path / "dot"
+    dot.write_text('#!/bin/sh\ncat > /dev/null\necho "<svg $1></svg>"\n')
+    dot.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert b"-Tsvg" in draw(fetch.graph(), "svg")
+    dot.write_text("#!/bin/sh\necho 'syntax error in line 3' >&2\nexit 1\n")
+    with pytest.raises(UsageError, match="could not draw the graph: syntax error in line 3"):
+        draw(fetch.graph(), "png")
