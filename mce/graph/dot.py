@@ -167,6 +167,8 @@ def _write_line(dot: Digraph, line: Line, names: dict[str, str]) -> None:
         wanted["label"] = _html(f" {_text(line.label)} ")
     if line.leaves is not None:
         wanted["ltail"] = f"cluster_{names[line.leaves]}"
+    if line.enters is not None:
+        wanted["lhead"] = f"cluster_{names[line.enters]}"
     dot.edge(names[line.source], names[line.target], **wanted, **{"class": line.kind})
 
 

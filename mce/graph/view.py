@@ -55,13 +55,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Line:
-    """An edge of a picture, never from or to a box; ``leaves`` is the box at whose border it is to begin."""
+    """An edge of a picture, never from or to a box: it begins at the border of ``leaves``, ends at ``enters``."""
 
     source: str
     target: str
     kind: EdgeKind = "data"
     label: str = ""
     leaves: str | None = None
+    enters: str | None = None
 
 
 @dataclass(frozen=True)
@@ -223,12 +224,28 @@ class _Wiring:
         enters = self.ends(self.into, "fork", lambda line: line.target, points)
         leaves = self.ends(self.out_of, "join", lambda line: line.source, points)
         lines = [
-            Line(leaves[line.source], enters[line.target], line.kind, line.label, self.border(line))
+            Line(
+                leaves[line.source],
+                enters[line.target],
+                line.kind,
+                line.label,
+                self.border(line),
+                self.entered(line),
+            )
             for line in self.beside
         ]
         for region, inner in self.into.items():
             if f"{region}[in]" in points:
-                lines += [Line(f"{region}[in]", enters[line.target], line.kind, line.label) for line in inner]
+                lines += [
+                    Line(
+                        f"{region}[in]",
+                        enters[line.target],
+                        line.kind,
+                        line.label,
+                        enters=self.entered(line),
+                    )
+                    for line in inner
+                ]
         for region, inner in self.out_of.items():
             if f"{region}[out]" in points:
                 lines += [Line(leaves[line.source], f"{region}[out]", line.kind, line.label) for line in inner]
@@ -258,6 +275,10 @@ class _Wiring:
             else:
                 ends[item.id] = ends[next(iter(inside), held[item.id][0 if kind == "fork" else -1])]
         return ends
+
+    def entered(self, line: Line) -> str | None:
+        """Give the box at whose border a line ends, not to cross its title; one back to its begin comes from below."""
+        return line.target if line.kind != "loop" and self.items[line.target].kind == "box" else None
 
     def border(self, line: Line) -> str | None:
         """Give the box that a line leaves as a whole: a failure may come from anywhere in it."""

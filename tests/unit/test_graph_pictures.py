@@ -167,3 +167,8 @@ def test_the_dot_on_the_path_comes_first(tmp_path: Path, monkeypatch: pytest.Mon
     dot.write_text("#!/bin/sh\necho 'syntax error in line 3' >&2\nexit 1\n")
     with pytest.raises(UsageError, match="could not draw the graph: syntax error in line 3"):
         draw(fetch.graph(), "png")
+
+
+def test_an_arrow_into_a_box_ends_at_its_border() -> None:
+    assert "lhead=" in to_dot((fetch >> gather(parse, parse)).graph())
+    assert "lhead=" not in to_dot((fetch >> parse).graph())
