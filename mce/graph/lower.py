@@ -7,18 +7,19 @@ combinators put around a flow for themselves (internal steps, identities) is lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, assert_never
 
-from mce.combinators.cache import Hit
-from mce.combinators.functor import _FailWith
-from mce.combinators.monad import fail, pure
-from mce.graph.ir import VERSION, EdgeKind, Graph, NodeKind, Policy
+from mce.graph.ir import VERSION, EdgeKind, Graph, NodeKind
+from mce.graph.occurrences import Item, flattened, is_silent
 from mce.graph.words import (
-    counted,
+    bounding,
+    continuation_kind,
     effects_of,
-    given_text,
+    function_label,
+    joining,
+    lens_text,
     policies_of,
     policy_of_guard,
     schedule_policy,
@@ -36,7 +37,6 @@ from mce.syntax import (
     Fail,
     Fn,
     Focus,
-    Given,
     Label,
     Loop,
     Node,
@@ -48,10 +48,8 @@ from mce.syntax import (
     Retry,
     StateOp,
     Suspend,
-    Then,
     Timeout,
     Transact,
-    same,
 )
 
 __all__ = ["Lowered", "lower"]
@@ -67,7 +65,7 @@ class Lowered:
 
 def lower(root: Node, *, name: str = "") -> Lowered:
     """Give the graph of the flow ``root``; linear in the number of occurrences of nodes."""
-    lowering = _Lowering(root)
+    lowering = _Lowering()
     drive(lowering.slot(root, Names(), _Place(None)))
     top = [node for node in lowering.nodes if "parent" not in node]
     takes, gives = ("", "") if not top else (top[0].get("takes", ""), top[-1].get("gives", ""))
@@ -109,22 +107,10 @@ def drive(part: Part) -> _Span:
     return found  # type: ignore[no-any-return]
 
 
-class _Item(NamedTuple):
-    """One node of a sequence, in the namespace it is named in; ``hidden`` ones only take their place in the names."""
-
-    node: Any
-    names: Names
-    given: str | None = None
-    elements: int | None = None
-    hidden: bool = False
-    fused: tuple[Callable[..., Any], ...] = ()
-
-
 class _Lowering:
     """Lowers one tree."""
 
-    def __init__(self, root: Node) -> None:
-        self.root = root
+    def __init__(self) -> None:
         self.nodes: list[dict[str, Any]] = []
         self.edges: list[dict[str, Any]] = []
         self.origins: dict[str, Node] = {}
@@ -157,11 +143,11 @@ class _Lowering:
             return _Span(outer.parent, outer.parent)
         return _Span(first, last)
 
-    def take_name(self, item: _Item) -> None:
+    def take_name(self, item: Item) -> None:
         label = item.node.spec.name if isinstance(item.node, Call) else region_label(item.node)
         item.names.ordinal(label)
 
-    def item(self, item: _Item, place: _Place) -> Part:
+    def item(self, item: Item, place: _Place) -> Part:
         """Lower one node of a sequence."""
         node, names = item.node, item.names
         match node:
@@ -194,43 +180,36 @@ class _Lowering:
         return _Span(found, found)
         yield  # an item is a part: a generator even where it asks for nothing
 
-    def leaf(self, item: _Item, label: str, kind: NodeKind, place: _Place, *, shown: str = "") -> str:
+    def leaf(self, item: Item, label: str, kind: NodeKind, place: _Place, *, shown: str = "") -> str:
         own = numbered(label, item.names.ordinal(label))
         return self.add(item.names.prefix() + own, kind, shown or label, place, item.node, given=item.given)
 
     # -- regions ------------------------------------------------------------------------------------------------------
 
-    def region(self, item: _Item, place: _Place) -> Part:
+    def region(self, item: Item, place: _Place) -> Part:
         """Lower a node that holds others."""
         node, names = item.node, item.names
-        if isinstance(node, Label):
-            own = numbered(node.name, names.ordinal(node.name))
-        else:
-            label = region_label(node)
-            own = numbered(label, names.ordinal(label))
-        here = names.prefix() + own
-        region = self.add(here, "label", node_label(node), place, node, given=item.given)
+        label = node.name if isinstance(node, Label) else region_label(node)
+        own = numbered(label, names.ordinal(label))
+        region = self.add(names.prefix() + own, "label", label, place, node, given=item.given)
         match node:
-            case Label(body, _, meta):
-                self.amend(region, meta={key: value_text(value) for key, value in (meta or {}).items()})
-                yield self.only(body, names.below(own), region)
             case Par(parts, join):
                 self.amend(region, kind="gather", **joining(join))
-                for at, part in enumerate(parts):
-                    yield self.branch(part, names.below(f"{own}[{at}]"), region, str(at))
+                yield self.branches(
+                    [(str(at), part, names.below(f"{own}[{at}]")) for at, part in enumerate(parts)], region
+                )
             case Race(parts):
                 self.amend(region, kind="race")
-                for at, part in enumerate(parts):
-                    yield self.branch(part, names.below(f"{own}[{at}]"), region, str(at))
-            case Each(body, join, limit):
-                self.amend(region, kind="each", limit=limit, elements=item.elements, **joining(join))
-                yield self.only(body, names.below(f"{own}[*]"), region)
+                yield self.branches(
+                    [(str(at), part, names.below(f"{own}[{at}]")) for at, part in enumerate(parts)], region
+                )
             case Choice(_, cases, default):
                 self.amend(region, kind="choice")
-                for key, case in cases:
-                    yield self.branch(case, names.below(f"{own}[{case_name(key)}]"), region, case_name(key), "choice")
-                if default is not None:
-                    yield self.branch(default, names.below(f"{own}[default]"), region, "default", "choice")
+                shown = [(case_name(key), case) for key, case in cases]
+                shown += [] if default is None else [("default", default)]
+                yield self.branches(
+                    [(key, case, names.below(f"{own}[{key}]")) for key, case in shown], region, "choice"
+                )
             case Recover(body, handler, on, keeps_input):
                 classes = None if on is None else tuple(found.__name__ for found in on)
                 self.amend(region, kind="recover", on=classes, mode="keeps_input" if keeps_input else None)
@@ -238,44 +217,61 @@ class _Lowering:
                 after = yield self.slot(handler, names.below(own), _Place(region, "handler"))
                 self.edge(inner.last, after.first, "failure", " or ".join(classes or ("any expected failure",)))
                 self.edge(after.last, region)
-            case Loop(body, at_most):
-                self.amend(region, kind="loop", at_most=at_most)
-                inner = yield self.only(body, names.below(f"{own}#*"), region)
-                self.edge(inner.last, inner.first, "loop", "again")
             case Bracket():
                 yield self.bracket(node, names, own, region)
             case Dag():
                 yield self.dag(node, names, own, region)
-            case Retry(body, schedule, on):
-                policy = schedule_policy(schedule)
+            case _:
+                yield self.around(item, own, region)
+        return _Span(region, region)
+
+    def around(self, item: Item, own: str, region: str) -> Part:
+        """Lower a region of one part: a name, a traversal, a loop, a policy, a part of the state."""
+        node, names = item.node, item.names
+        match node:
+            case Label(_, _, meta):
+                self.amend(region, meta={key: value_text(value) for key, value in (meta or {}).items()})
+                names = names.below(own)
+            case Each(_, join, limit):
+                self.amend(region, kind="each", limit=limit, elements=item.elements, **joining(join))
+                names = names.below(f"{own}[*]")
+            case Loop(_, at_most):
+                self.amend(region, kind="loop", at_most=at_most)
+                names = names.below(f"{own}#*")
+            case Retry(_, schedule, on):
                 classes = None if on is None else tuple(found.__name__ for found in on)
-                self.amend(region, kind="retry", policies=(policy,), on=classes)
-                yield self.only(body, names, region)
-            case Timeout(body, seconds, budget):
+                self.amend(region, kind="retry", policies=(schedule_policy(schedule),), on=classes)
+            case Timeout(_, seconds, budget):
                 self.amend(region, **bounding(seconds, budget))
-                yield self.only(body, names, region)
-            case Focus(lens, body):
+            case Focus(lens):
                 self.amend(region, kind="focus", part=lens_text(lens))
-                yield self.only(body, names, region)
-            case Transact(body):
+            case Transact():
                 self.amend(region, kind="transact")
-                yield self.only(body, names, region)
             case _:
                 assert_never(node)
+        inner: _Span = yield self.only(node.body, names, region)
+        if isinstance(node, Loop):
+            self.edge(inner.last, inner.first, "loop", "again")
+        return inner
+
+    def branches(self, parts: list[tuple[str, Node, Names]], region: str, kind: EdgeKind = "data") -> Part:
+        """Lower the parts of a region that stand side by side, each in its slot."""
+        for slot, part, names in parts:
+            yield self.branch(part, names, region, slot, kind)
         return _Span(region, region)
 
     def only(self, body: Node, names: Names, region: str) -> Part:
         """Lower the one part of a region, whose value is the region's."""
         span: _Span = yield self.slot(body, names, _Place(region, "body"), alone=True)
         if span.first:
-            self.enter(region, span.first)
+            self.edge(region, span.first)
             self.edge(span.last, region)
         return span if span.first else _Span(region, region)
 
     def branch(self, part: Node, names: Names, region: str, slot: str, kind: EdgeKind = "data") -> Part:
         """Lower one of several parts of a region, whose value may be the region's."""
         span: _Span = yield self.slot(part, names, _Place(region, slot))
-        self.enter(region, span.first, kind, slot if kind == "choice" else "")
+        self.edge(region, span.first, kind, slot if kind == "choice" else "")
         self.edge(span.last, region)
         return span
 
@@ -290,13 +286,13 @@ class _Lowering:
         first: _Span | None = None
         if not is_silent(node.acquire):
             first = yield self.slot(node.acquire, names.below(f"{own}/acquire"), _Place(region, "acquire"))
-            self.enter(region, first.first)
+            self.edge(region, first.first)
         quiet = is_silent(node.release)
         if quiet and first is None:
             return (yield self.only(node.use, names, region))
         use: _Span = yield self.slot(node.use, names, _Place(region, "use"))
         if first is None:
-            self.enter(region, use.first)
+            self.edge(region, use.first)
         else:
             self.edge(first.last, use.first)
         self.edge(use.last, region)
@@ -340,131 +336,8 @@ class _Lowering:
         assert self.nodes[-1]["id"] == id
         self.nodes[-1].update({name: value for name, value in fields.items() if value not in (None, "", (), {})})
 
-    def enter(self, region: str, first: str, kind: EdgeKind = "data", label: str = "") -> None:
-        self.edge(region, first, kind, label)
-
     def edge(self, source: str, target: str, kind: EdgeKind = "data", label: str = "") -> None:
         fields: dict[str, Any] = {"source": source, "target": target}
         fields |= {"kind": kind} if kind != "data" else {}
         fields |= {"label": label} if label else {}
         self.edges.append(fields)
-
-
-# -- what is seen, and what is passed over ----------------------------------------------------------------------------
-
-
-def flattened(node: Node, names: Names) -> Iterator[_Item]:
-    """List the nodes of a sequence in order, with functions that are fused in one, and what only takes a name."""
-    stack: list[tuple[Any, str | None, int | None]] = [(node, None, None)]
-    fused: list[Callable[..., Any]] = []
-    waiting: _Item | None = None
-    while stack:
-        node, given, elements = stack.pop()
-        if isinstance(node, Fn) and waiting is not None and given is None:
-            fused.append(node.f)
-            continue
-        if isinstance(node, Then):
-            stack += [(node.second, None, None), (node.first, given, elements)]
-            continue
-        if isinstance(node, Given):
-            stack.append((node.body, given_text(node.value), counted(node.value)))
-            continue
-        if waiting is not None:
-            yield from _functions(waiting, fused)
-            waiting, fused = None, []
-        if isinstance(node, Fn):
-            waiting, fused = _Item(node, names, given), [node.f]
-            continue
-        if (body := _inside(node)) is not None:
-            yield _Item(node, names, hidden=True)
-            stack.append((body, given, elements))
-        else:
-            yield _Item(node, names, given, elements, hidden=isinstance(node, Call) and node.spec.internal)
-    if waiting is not None:
-        yield from _functions(waiting, fused)
-
-
-def _functions(first: _Item, fused: list[Callable[..., Any]]) -> Iterator[_Item]:
-    """Give what is seen of fused functions: not those that only pass their input on, unless there is nothing else."""
-    seen = tuple(f for f in fused if f is not same) or tuple(fused[:1])
-    yield first._replace(fused=seen)
-
-
-def _inside(node: Node) -> Node | None:
-    """Give the body where a combinator's own region is not to be seen: a cache's hit, a note at a saga's stage."""
-    match node:
-        case Recover(body, _, (found,)) if found is Hit:
-            return body
-        case Bracket(Fn(f), use, release) if f is same and is_silent(release):
-            return use
-        case _:
-            return None
-
-
-_LOOKED_AT = 16
-"""In how many nodes what a combinator put somewhere for itself is looked for: it is never more."""
-
-
-def is_silent(node: Node) -> bool:
-    """Whether ``node`` is nothing but internal steps and identities, and so gives no event."""
-    stack: list[Node] = [node]
-    for _ in range(_LOOKED_AT):
-        if not stack:
-            return True
-        match stack.pop():
-            case Then(first, second):
-                stack += [first, second]
-            case Bracket(acquire, use, release):
-                stack += [acquire, use, release]
-            case Fn(f) if f is same:
-                pass
-            case Call(_, spec) if spec.internal:
-                pass
-            case _:
-                return False
-    return not stack
-
-
-def continuation_kind(f: Callable[..., Any]) -> NodeKind:
-    """Give what a continuation is: of those that only give a value, or fail with one, nothing is opaque."""
-    if isinstance(f, _FailWith) or f is fail:
-        return "fail"
-    return "function" if f is pure else "dynamic"
-
-
-def function_label(f: Callable[..., Any]) -> str:
-    """Give what a pure function is called in a path."""
-    found = getattr(f, "__name__", "map")
-    return found if found.isidentifier() else "map"
-
-
-def node_label(node: Any) -> str:
-    """Give the name of a region as it is shown."""
-    return node.name if isinstance(node, Label) else region_label(node)
-
-
-def joining(join: Any) -> dict[str, Any]:
-    """Give what a graph node says of a join."""
-    how: dict[str, Any] = {"mode": join.mode}
-    if join.count:
-        how["count"] = join.count
-    if join.merge is not None:
-        how["merges"] = True
-    return how
-
-
-def bounding(seconds: float, budget: Any) -> dict[str, Any]:
-    """Give what a graph node says of a timeout or a budget."""
-    bound = None if seconds == float("inf") else seconds
-    if budget is None:
-        return {"kind": "timeout", "policies": (Policy(kind="timeout", text=f"timeout {seconds:g} s", seconds=bound),)}
-    parts = [(budget.steps, "{} steps"), (bound, "{:g} s"), (budget.cost, "cost {:g}")]
-    text = "budget " + ", ".join(form.format(amount) for amount, form in parts if amount is not None)
-    policy = Policy(kind="budget", text=text, seconds=bound, steps=budget.steps, cost=budget.cost)
-    return {"kind": "budget", "policies": (policy,)}
-
-
-def lens_text(lens: Any) -> str:
-    """Name the part of the state that a lens is for, if it says so."""
-    names = getattr(lens, "names", ())
-    return ".".join(names) if names else value_text(lens)

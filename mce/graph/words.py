@@ -8,16 +8,23 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+from mce.combinators.functor import _FailWith
+from mce.combinators.monad import fail, pure
 from mce.errors import brief
-from mce.graph.ir import Effects, Policy
+from mce.graph.ir import Effects, NodeKind, Policy
 from mce.graph.writes import NOTHING, may_continue, written_by
 from mce.schedule import Schedule, _Jittered
 from mce.syntax import Arguments, StepSpec
 
 __all__ = [
+    "bounding",
+    "continuation_kind",
     "counted",
     "effects_of",
+    "function_label",
     "given_text",
+    "joining",
+    "lens_text",
     "policies_of",
     "policy_of_guard",
     "schedule_policy",
@@ -137,3 +144,43 @@ def policy_of_guard(label: str) -> Policy:
     """Give the policy of a guard by the label of its steps, such as ``limit(db)``."""
     kind, _, name = label.partition("(")
     return Policy(kind=_GUARDS.get(kind, "other"), text=f"{kind} {name.rstrip(')')}".rstrip())  # type: ignore[arg-type]
+
+
+def continuation_kind(f: Callable[..., Any]) -> NodeKind:
+    """Give what a continuation is: of those that only give a value, or fail with one, nothing is opaque."""
+    if isinstance(f, _FailWith) or f is fail:
+        return "fail"
+    return "function" if f is pure else "dynamic"
+
+
+def function_label(f: Callable[..., Any]) -> str:
+    """Give what a pure function is called in a path."""
+    found = getattr(f, "__name__", "map")
+    return found if found.isidentifier() else "map"
+
+
+def joining(join: Any) -> dict[str, Any]:
+    """Give what a graph node says of a join."""
+    how: dict[str, Any] = {"mode": join.mode}
+    if join.count:
+        how["count"] = join.count
+    if join.merge is not None:
+        how["merges"] = True
+    return how
+
+
+def bounding(seconds: float, budget: Any) -> dict[str, Any]:
+    """Give what a graph node says of a timeout or a budget."""
+    bound = None if seconds == float("inf") else seconds
+    if budget is None:
+        return {"kind": "timeout", "policies": (Policy(kind="timeout", text=f"timeout {seconds:g} s", seconds=bound),)}
+    parts = [(budget.steps, "{} steps"), (bound, "{:g} s"), (budget.cost, "cost {:g}")]
+    text = "budget " + ", ".join(form.format(amount) for amount, form in parts if amount is not None)
+    policy = Policy(kind="budget", text=text, seconds=bound, steps=budget.steps, cost=budget.cost)
+    return {"kind": "budget", "policies": (policy,)}
+
+
+def lens_text(lens: Any) -> str:
+    """Name the part of the state that a lens is for, if it says so."""
+    names = getattr(lens, "names", ())
+    return ".".join(names) if names else value_text(lens)
