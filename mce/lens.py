@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from mce.errors import DefinitionError, brief
 from mce.reducers import Shape, same, shape_of
-from mce.state import Change, Fields, check_names, replace_state, update_state
+from mce.state import Change, Fields, replace_state, update_state
+from mce.updates import check_names
 
 __all__ = ["Lens"]
 

@@ -2,7 +2,7 @@
 
 A change is None (nothing was written), a ``Write`` (a new value), a ``Delta`` (of the field's reducer) or
 ``Fields`` (a change per field). Changes of one branch ``compose``; those of concurrent branches ``join``.
-Fields are validated here when they are written. What a class declares of its fields is read in
+Fields are validated in ``updates.py`` when they are written. What a class declares of its fields is read in
 ``reducers.py``, parts of a state are in ``lens.py``; when to record and join is the engine's.
 
 Laws (``=``: equal values; a ``StateConflict`` absorbs; ``tests/laws/test_changes.py``):
@@ -17,9 +17,8 @@ a validator may refuse the state of an inner join and pass that of the flat one.
 
 from __future__ import annotations
 
-import dataclasses
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -27,7 +26,8 @@ from typing import Any, TypeAlias, TypeVar
 import pydantic
 
 from mce.errors import InvalidState, StateConflict, brief
-from mce.reducers import AnyReducer, Clash, Shape, cached, field_types, is_secret, post_init, same, shape_of, validates
+from mce.reducers import AnyReducer, Clash, Shape, same, shape_of, validates
+from mce.updates import check_names, rebuilt, updated, validated, validated_whole
 
 __all__ = [
     "Change",
@@ -35,7 +35,6 @@ __all__ = [
     "Fields",
     "Write",
     "apply_change",
-    "check_names",
     "compose",
     "join",
     "replace_state",
@@ -95,7 +94,7 @@ def update_state(
     check_names(type(state), fields)
     if not fields:
         return state, None
-    new, written = _updated(state, fields)
+    new, written = updated(state, fields)
     if not record:
         return new, None
     if shape is not None and shape.reducer is not None:
@@ -187,7 +186,7 @@ def _applied(state: Any, change: Change, patched: Callable[[Any, Delta], Any]) -
     if isinstance(change, Delta):
         return patched(state, change)
     changes = change.changes.items()
-    return _rebuilt(state, {name: _applied(getattr(state, name), inner, patched) for name, inner in changes})
+    return rebuilt(state, {name: _applied(getattr(state, name), inner, patched) for name, inner in changes})
 
 
 def join(base: S, changes: Sequence[Change | None], branches: Sequence[str]) -> tuple[S, Change | None]:
@@ -261,7 +260,7 @@ def _met_fields(base: Any, written: list[_Written], path: str) -> _Met:
     met = {name: _met(getattr(base, name), some, f"{path}.{name}".strip(".")) for name, some in changers.items()}
     values = {name: value for name, (value, _) in met.items()}
     try:
-        merged = _rebuilt(base, values)
+        merged = rebuilt(base, values)
         _check_merged(base, merged, values, [name for name, some in changers.items() if len(some) > 1])
     except InvalidState as refused:
         raise _conflict(f"{path}.{refused.field}".strip("."), written, problem=str(refused)) from None
@@ -272,9 +271,9 @@ def _check_merged(base: Any, merged: Any, values: Mapping[str, Any], joined: Seq
     """Refuse a merged state that its class refuses, or would make another of; ``joined`` had several writers."""
     cls: type[Any] = base.__class__
     if not validates(cls):
-        seen = {name: _validated(cls, name, values[name]) for name in joined}
+        seen = {name: validated(cls, name, values[name]) for name in joined}
     elif isinstance(merged, pydantic.BaseModel):
-        seen = _validated_whole(merged, {})
+        seen = validated_whole(merged, {})
     else:
         seen = {name: getattr(merged, name) for name in shape_of(cls).names}
     for name, value in seen.items():
@@ -292,129 +291,3 @@ def _value(change: Change) -> object:
     if isinstance(change, Fields):
         return {name: _value(inner) for name, inner in change.changes.items()}
     return change.value
-
-
-def check_names(cls: type[Any], names: Iterable[str]) -> None:
-    """Raise ``InvalidState`` for a class without fields, and for a name that is not one of its fields."""
-    known = shape_of(cls).names
-    if not known:
-        raise InvalidState(cls.__name__, next(iter(names), ""), f"{cls.__name__} has no fields; use put or modify")
-    for name in names:
-        if name not in known:
-            import difflib
-
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known)}"
-            raise InvalidState(cls.__name__, name, f"no such field; {hint}")
-
-
-def _updated(state: Any, fields: Mapping[str, object]) -> tuple[Any, Collection[str]]:
-    """Give the validated new state and the names written: those given, and what the class's own checks changed."""
-    cls: type[Any] = state.__class__
-    whole = validates(cls)
-    if whole and isinstance(state, pydantic.BaseModel):
-        written = _validated_whole(state, fields)
-        return _rebuilt(state, written), written
-    new = _rebuilt(state, {name: _validated(cls, name, value) for name, value in fields.items()})
-    if not whole:
-        return new, fields
-    return new, [n for n in shape_of(cls).names if n in fields or getattr(new, n) is not getattr(state, n)]
-
-
-def _validated_whole(state: pydantic.BaseModel, fields: Mapping[str, object]) -> dict[str, Any]:
-    """Validate all fields at once; give those that were named and those that came out unequal."""
-    cls, old = type(state), state.__dict__
-    names = shape_of(cls).names
-    data = {**(state.__pydantic_extra__ or {}), **{name: old[name] for name in names}, **fields}
-    try:
-        checked = cls.model_validate(data["root"] if cls.__pydantic_root_model__ else data, by_name=True).__dict__
-    except pydantic.ValidationError as error:
-        raise _refusal(cls, error) from None
-    return {name: checked[name] for name in names if name in fields or not same(checked[name], old[name])}
-
-
-def _validated(cls: type[Any], name: str, value: object) -> Any:
-    try:
-        return _one_field(cls, name).__pydantic_validator__.validate_python({"value": value}).value
-    except pydantic.ValidationError as error:
-        raise _refusal(cls, error, name) from None  # its text would show the input, which may be a secret
-
-
-@cached
-def _one_field(cls: type[Any], name: str) -> Any:
-    """Make the model that validates one field as its class does, without the class's aliases."""
-    declared = getattr(cls, "model_config", None) or getattr(cls, "__pydantic_config__", None)
-    config: Any = {**(declared or {"arbitrary_types_allowed": True}), "alias_generator": None, "defer_build": False}
-    field: Any = (field_types(cls)[name], ...)
-    try:
-        return pydantic.create_model(cls.__name__, __config__=config, value=field)
-    except Exception as error:  # pydantic raises many kinds where it cannot make a schema
-        raise InvalidState(cls.__name__, name, f"its annotation cannot be validated: {error}") from error
-
-
-def _refusal(cls: type[Any], error: pydantic.ValidationError, field: str = "") -> InvalidState:
-    first, *more = error.errors(include_url=False, include_context=False)
-    place = [field, *first["loc"][1:]] if field else [*first["loc"]]
-    problem = first["msg"]
-    if place and first["type"] != "missing" and not is_secret(cls, str(place[0])):
-        problem += f", got {brief(first['input'])} ({type(first['input']).__name__})"
-    if more:
-        problem += f" (and {len(more)} more)"
-    return InvalidState(cls.__name__, ".".join(map(str, place)), problem)
-
-
-def _rebuilt(state: Any, values: Mapping[str, Any]) -> Any:
-    """Give ``state`` with other values in some fields, unvalidated but for what its class does when it is made."""
-    return _copied(state, values) if isinstance(state, pydantic.BaseModel) else _replaced(state, values)
-
-
-def _copied(state: pydantic.BaseModel, values: Mapping[str, Any]) -> pydantic.BaseModel:
-    cls = type(state)
-    new = _sketched(state, values) if _is_plain(cls) else state.model_copy(update=values)
-    stored: Any = new.__dict__
-    if len(stored) > len(cls.__pydantic_fields__):  # cached properties, made of the old values
-        for name in stored.keys() - cls.__pydantic_fields__.keys():
-            del stored[name]
-    if post_init(cls):  # as are private attributes
-        object.__setattr__(new, "__pydantic_private__", None)
-        try:
-            new.model_post_init(None)
-        except Exception as error:
-            raise InvalidState(cls.__name__, "", f"{type(error).__name__}: {error}") from error
-    return new
-
-
-@cached
-def _is_plain(cls: type[Any]) -> bool:
-    """Whether a copy of a model is its fields and nothing besides, made in no way of its own."""
-    own = cls.model_copy is not pydantic.BaseModel.model_copy or cls.__copy__ is not pydantic.BaseModel.__copy__
-    return not own and not cls.__private_attributes__ and cls.model_config.get("extra") != "allow"
-
-
-def _sketched(state: pydantic.BaseModel, values: Mapping[str, Any]) -> pydantic.BaseModel:
-    """Do what ``state.model_copy(update=values)`` does for a plain model, in a quarter of the time."""
-    cls = type(state)
-    new = cls.__new__(cls)
-    _set(new, "__dict__", {**state.__dict__, **values})
-    _set(new, "__pydantic_fields_set__", state.__pydantic_fields_set__ | values.keys())
-    _set(new, "__pydantic_extra__", None)
-    _set(new, "__pydantic_private__", None)
-    return new
-
-
-_set = object.__setattr__
-
-
-def _replaced(state: Any, values: Mapping[str, Any]) -> Any:
-    cls: type[Any] = state.__class__
-    try:
-        new = dataclasses.replace(state, **values)
-    except pydantic.ValidationError as error:
-        raise _refusal(cls, error) from None
-    except Exception as error:
-        raise InvalidState(cls.__name__, ", ".join(values), f"{type(error).__name__}: {error}") from error
-    for name in shape_of(cls).names if validates(cls) else ():
-        old = getattr(state, name)
-        if name not in values and same(getattr(new, name), old):
-            object.__setattr__(new, name, old)  # made anew, yet not written
-    return new

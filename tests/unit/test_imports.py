@@ -32,6 +32,7 @@ LAYERS = (
         "mce.outcome",
         "mce.events",
         "mce.state",
+        "mce.updates",
         "mce.reducers",
         "mce.lens",
         "mce.schedule",
