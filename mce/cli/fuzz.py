@@ -24,7 +24,7 @@ from mce.testing.reproduce import literal
 from mce.testing.timeline import timeline
 
 if TYPE_CHECKING:
-    from mce.testing.fuzzing import Coverage, Finding, FuzzReport
+    from mce.testing.fuzz_report import Coverage, Finding, FuzzReport
 
 __all__ = ["fuzz"]
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from mce.flow import NO_INPUT, Flow
-from mce.testing.fuzzing import Explorer, Finding
+from mce.testing.fuzz_report import Finding
+from mce.testing.fuzzing import Explorer
 from mce.testing.reproduce import literal
 from mce.testing.timeline import timeline
 

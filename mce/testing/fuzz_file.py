@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 from mce.flow import NO_INPUT
-from mce.testing.fuzzing import Finding, FuzzReport
+from mce.testing.fuzz_report import Finding, FuzzReport
 from mce.testing.reproduce import Writer
 
 __all__ = ["written_tests"]

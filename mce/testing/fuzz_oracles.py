@@ -13,68 +13,18 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from mce.errors import Defect, Failed, StateConflict, brief
 from mce.events import StepFailed, StepFinished, StepRetried, StepStarted
-from mce.flow import Flow
 from mce.reducers import field_types
-from mce.syntax import Call, Dynamic, Race, Recover, Retry, StepSpec, Timeout, postorder
 from mce.testing.decisions import Breaks, Decided, Fails
-from mce.testing.fuzz_guard import functions_of, is_own
-from mce.testing.fuzz_sagas import stages_without_undo
+from mce.testing.fuzz_guard import is_own
+from mce.testing.fuzz_known import Known, Problem
 from mce.testing.fuzz_stage import Join, Ran
 
-__all__ = ["Known", "Problem", "problems"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that is wrong: its ``kind``, the ``place`` in the flow, and what there is to say."""
-
-    kind: str
-    place: str
-    message: str
-
-
-class Known:
-    """What is known of a flow before it runs, and of its calm run."""
-
-    def __init__(self, flow: Flow[Any, Any, Any, Any]) -> None:
-        nodes = postorder(flow.node)
-        self.specs: dict[str, StepSpec] = {n.spec.name: n.spec for n in nodes if isinstance(n, Call)}
-        self.fns: dict[str, Any] = {n.spec.name: n.fn for n in nodes if isinstance(n, Call)}
-        self.unguarded = stages_without_undo(flow)
-        self.caught = tuple(
-            [
-                cls
-                for node in nodes
-                if isinstance(node, Recover | Retry)
-                for cls in node.on or ()
-                if cls not in (Exception, BaseException)
-            ]
-        )
-        self.catches_all = any(
-            (isinstance(node, Recover) and any(cls in (Exception, BaseException) for cls in node.on or ()))
-            or (isinstance(node, Dynamic) and _names_exception(node.f))
-            for node in nodes
-        )
-        self.is_race = any(
-            isinstance(node, Race)
-            or getattr(getattr(node, "join", None), "mode", "") in ("quorum", "speculate")
-            or getattr(getattr(node, "join", None), "completed", False)
-            for node in nodes
-        )
-        self.calm: Ran | None = None
-        self.has_timeouts = any(
-            isinstance(node, Timeout) or (isinstance(node, Call) and node.spec.timeout is not None) for node in nodes
-        )
-
-
-def _names_exception(fn: Any) -> bool:
-    return any({"Exception", "BaseException"} & set(found.__code__.co_names) for found in functions_of([fn])[:1])
+__all__ = ["problems"]
 
 
 def problems(ran: Ran, known: Known) -> list[Problem]:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import gc
-import os
 import random
-import signal
 import sys
-import threading
-import warnings
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -29,6 +23,7 @@ from mce.testing.answers import continues
 from mce.testing.decisions import Decision, Happening, Key
 from mce.testing.fuzz_data import Shared
 from mce.testing.fuzz_guard import Outside, guarded, runs_as_it_is
+from mce.testing.fuzz_process import Busy, descriptors, files_left, unclosed_files, watchdog
 from mce.testing.oracle import Calm, Oracle
 from mce.testing.runs import WorldRun
 from mce.testing.script import Constant, Played, Script, StepKey
@@ -37,7 +32,6 @@ from mce.testing.stage import Stage
 __all__ = ["Bench", "Join", "Ran", "Trial", "Turned"]
 
 T = TypeVar("T")
-_BUSY_SECONDS = 8.0
 _TURNS = 100_000
 _CALLS = 5_000
 _LOOKED_AT = 1_000
@@ -98,10 +92,6 @@ class Ran:
 
 class _Cut(BaseException):
     """The run was cancelled on purpose."""
-
-
-class _Busy(BaseException):
-    """The run did not let go."""
 
 
 class FuzzScript(Script):
@@ -212,15 +202,15 @@ class _Watched(Stage):
         self.known = self.first = bench.shared.seen()
         random.seed(0)
         run: WorldRun | None = None
-        before = _descriptors()
-        with guarded(self.steps) as outside, _unclosed() as unclosed, _watchdog():
+        before = descriptors()
+        with guarded(self.steps) as outside, unclosed_files() as unclosed, watchdog():
             try:
                 run = self.play(
                     Played(bench.flow, _own(trial.input), trial.state, bench.deps, {}, frozenset(), bench.at_most)
                 )
             except _Cut:
                 pass
-            except _Busy as busy:
+            except Busy as busy:
                 self.busy = self.busy or str(busy)
             except Outside:
                 pass
@@ -230,7 +220,7 @@ class _Watched(Stage):
             found = outside()
             self._look()
             if run is None or not hasattr(run.ended and run.ended.result.value_or(None), "fileno"):
-                self.left_behind += _files_left(before, unclosed)
+                self.left_behind += files_left(before, unclosed)
         data = {name: text for name, text in bench.shared.seen().items() if self.first.get(name) != text}
         calls = self.used if run is None else run.calls
         told = replace(trial, calls=dict(calls), order=tuple(self.picked))
@@ -259,7 +249,7 @@ class _Watched(Stage):
             await self._tasks_left()
             self.turns = turns
             if self.busy:
-                raise _Busy(self.busy)
+                raise Busy(self.busy)
             if not given:
                 raise _Cut
             return given[0]
@@ -353,76 +343,3 @@ def _named(task: asyncio.Task[Any]) -> str:
         if code is None
         else f"{code.co_qualname}, {Path(code.co_filename).name} line {code.co_firstlineno}"
     )
-
-
-_FOLDER = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
-
-
-def _descriptors() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in os.listdir(_FOLDER):
-        try:
-            found[name] = os.readlink(f"{_FOLDER}/{name}")
-        except OSError:  # closed by now: that of the folder itself
-            continue
-    return found
-
-
-def _files_left(before: dict[str, str], unclosed: list[str]) -> list[str]:
-    """List what was opened and is open still, or was dropped without being closed."""
-    after = _descriptors()
-    if after.keys() - before.keys():
-        gc.collect()
-        after = _descriptors()
-    opened = [what for name, what in after.items() if before.get(name) != what]
-    return [*[f"open: {'a socket' if what.startswith('socket') else what}" for what in opened], *unclosed]
-
-
-@contextmanager
-def _unclosed() -> Iterator[list[str]]:
-    """Collect what Python says of files and sockets that are dropped without being closed."""
-    found: list[str] = []
-
-    def note(message: Any, category: type[Warning], *args: Any, **kwargs: Any) -> None:
-        if issubclass(category, ResourceWarning):
-            found.append(f"dropped: {_without_addresses(str(message))}")
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", ResourceWarning)
-        warnings.showwarning = note
-        yield found
-
-
-def _without_addresses(text: str) -> str:
-    if text.startswith("unclosed <socket"):
-        return "unclosed socket"
-    return text
-
-
-def _line_of(frame: FrameType) -> str:
-    return f" ({frame.f_code.co_qualname}, {Path(frame.f_code.co_filename).name} line {frame.f_lineno})"
-
-
-@contextmanager
-def _watchdog() -> Iterator[None]:
-    """Stop what computes for too long, in seconds of the processor; only in the main thread, and where signals are."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "ITIMER_VIRTUAL"):
-        yield
-        return
-
-    def stop(_: int, frame: FrameType | None) -> None:
-        where = (
-            ""
-            if frame is None
-            else f" ({frame.f_code.co_qualname}, {Path(frame.f_code.co_filename).name} line {frame.f_lineno})"
-        )
-        raise _Busy(f"computes for {_BUSY_SECONDS:g} s without letting go{where}")
-
-    old = signal.signal(signal.SIGVTALRM, stop)
-    seconds, every = signal.setitimer(signal.ITIMER_VIRTUAL, _BUSY_SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, seconds, every)
-        signal.signal(signal.SIGVTALRM, old)

@@ -10,7 +10,7 @@ import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -20,68 +20,22 @@ from mce.flow import NO_INPUT, Flow
 from mce.syntax import Call, postorder
 from mce.testing.decisions import Breaks, Decision, Fails, Key
 from mce.testing.fuzz_inputs import inputs_of, state_of
-from mce.testing.fuzz_oracles import Known, Problem, problems
+from mce.testing.fuzz_known import Known, Problem
+from mce.testing.fuzz_oracles import problems
+from mce.testing.fuzz_report import Coverage, Finding, FuzzReport
 from mce.testing.fuzz_shrink import shrunk
 from mce.testing.fuzz_stage import Bench, Ran, Trial
 from mce.testing.fuzz_worlds import Answering, Calmly, Pools, delayed, random_trials, single_faults
 from mce.testing.interleavings import difference
 from mce.testing.timeline import timeline
 
-__all__ = ["Coverage", "Explorer", "Finding", "FuzzReport", "assert_mended", "fuzz"]
+__all__ = ["Explorer", "assert_mended", "fuzz"]
 
 _SLOW = 2
 """After how many runs without an end no more are tried."""
 
 Predicate = Callable[[Any], object]
 Progress = Callable[[int, int], object]
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """What was reached of a flow's graph: ``reached`` of ``all``, and the names of the ``missed``."""
-
-    reached: int
-    all: int
-    missed: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is wrong with a flow: its ``kind``, where, what there is to say, and the smallest ``trial``."""
-
-    kind: str
-    place: str
-    message: str
-    trial: Trial = field(repr=False)
-    ran: Ran = field(repr=False)
-
-    @property
-    def events(self) -> int:
-        """How many decisions it takes: answers of calls, a cancellation, turns out of order."""
-        return len(self.trial.calls) + (self.trial.cut is not None) + sum(1 for index in self.trial.order if index)
-
-
-@dataclass(frozen=True)
-class FuzzReport:
-    """What fuzzing a flow came to: the ``findings``, how many ``runs`` it took, and what was reached.
-
-    ``as_they_are`` are the steps that ran, ``made_up`` those whose answers were made up.
-    """
-
-    flow: Flow[Any, Any, Any, Any] = field(repr=False)
-    findings: tuple[Finding, ...]
-    runs: int
-    steps: Coverage
-    branches: Coverage
-    failures: Coverage
-    as_they_are: tuple[str, ...]
-    made_up: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
 
 
 def fuzz(

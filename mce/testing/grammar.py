@@ -12,19 +12,10 @@ from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
 
-__all__ = ["DEFECTS", "EXPECTED", "NEVER", "Scope", "arrow_texts"]
+from mce.testing.scope import DEFECTS, EXPECTED, MEETING, NEVER, PLAIN, Scope
 
-NEVER, EXPECTED, DEFECTS = 0, 1, 2
-"""What a part may end in besides a success: nothing, expected failures, defects as well."""
+__all__ = ["arrow_texts"]
 
-_MEETING = {"ledger": ("log", "total", "seen", "best", "first", "last"), "page": ("tags",)}
-_PLAIN = {"ledger": ("mark", "votes"), "page": ("count",)}
-_PARTS = {
-    "ledger": {"page": "page", "total": "number", "log": "log"},
-    "ledger alone": {"page.count": "count"},
-    "page": {},
-    "page alone": {"count": "count"},
-}
 _PUTS = {
     "ledger": "put(Ledger(mark={0}, log=({0},)))",
     "page": "put(Page(count={0}))",
@@ -32,48 +23,6 @@ _PUTS = {
     "count": "put({0})",
     "log": "put(({0},))",
 }
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a part of a program may do.
-
-    ``fails`` says how it may end, ``most`` the same for parts whose failures are caught. ``shared`` allows only writes
-    that meet those of other branches. ``kind`` is the state: a ``ledger``, a ``page``, a ``log``, a ``number`` that
-    adds up or a ``count`` that does not; ``fields``, if given, are those that may be read and written.
-    ``deterministic`` leaves out what may end in several ways. ``charges`` allows steps that forbid a retry: beside a
-    branch that may fail, whether a retry around both is forbidden would depend on which comes first.
-    """
-
-    fails: int = DEFECTS
-    most: int = DEFECTS
-    shared: bool = False
-    deterministic: bool = False
-    kind: str = "ledger"
-    fields: frozenset[str] | None = None
-    charges: bool = True
-
-    @property
-    def branch(self) -> Scope:
-        """What a branch of a join may do, but for failing: where a defect is not allowed, no field may conflict."""
-        return replace(self, shared=self.shared or self.fails < DEFECTS)
-
-    def allows(self, field: str) -> bool:
-        return self.fields is None or field in self.fields
-
-    @property
-    def written(self) -> list[str]:
-        """List the fields that may be written."""
-        plain = () if self.shared else _PLAIN.get(self.kind, ())
-        return [field for field in (*_MEETING.get(self.kind, ()), *plain) if self.allows(field)]
-
-    @property
-    def parts(self) -> dict[str, str]:
-        """Give the parts of the state that a ``focus`` may name, with their kinds."""
-        found = {**_PARTS.get(self.kind, {}), **({} if self.shared else _PARTS.get(f"{self.kind} alone", {}))}
-        return {path: kind for path, kind in found.items() if self.allows(path)}
-
-
 _TIMES = 3
 """How often a part of a traversal or a loop runs, more or less."""
 
@@ -118,7 +67,7 @@ def _stateful(scope: Scope) -> list[str]:
             found += ["appends" if scope.kind == "log" else "tallies", "modify(Writes('', {0}))"]
     else:
         words = ("notes('{}')", "reads('{}')", "modify(Writes('{}', {{0}}))")
-        plain = [field for field in scope.written if field in _PLAIN[scope.kind]]  # twice: only they conflict
+        plain = [field for field in scope.written if field in PLAIN[scope.kind]]  # twice: only they conflict
         found = [word.format(field) for word in words for field in (*scope.written, *plain)]
     if not scope.shared and scope.fields is None:
         found += [_PUTS[scope.kind], "get()"]
@@ -267,7 +216,7 @@ def _fold(pen: _Pen) -> str:
 
 
 def _graph(pen: _Pen) -> str:
-    fields = frozenset(field for field in _MEETING["ledger"] if field != "first" and pen.scope.allows(field))
+    fields = frozenset(field for field in MEETING["ledger"] if field != "first" and pen.scope.allows(field))
     count = pen.number(2, 4)
     failing = pen.number(0, count - 1)
     tasks: list[str] = []

@@ -2,7 +2,8 @@
 
 from mce.testing.checks_explored import assert_deterministic, assert_invariant, assert_no_leak
 from mce.testing.equivalence import Observation, assert_equivalent, canonical, observe
-from mce.testing.fuzzing import Finding, FuzzReport, assert_mended, fuzz
+from mce.testing.fuzz_report import Finding, FuzzReport
+from mce.testing.fuzzing import assert_mended, fuzz
 from mce.testing.lawful import LawfulFlow
 from mce.testing.laws import check_laws, check_lens, check_reducer
 from mce.testing.strategies import arrows, continuations, errors, flows, functions, program, schedules, states, values

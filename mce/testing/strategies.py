@@ -18,7 +18,8 @@ from mce import combinators, schedule
 from mce.flow import Flow
 from mce.schedule import Schedule, exponential, fibonacci, recurs, spaced
 from mce.testing import steps, vocabulary
-from mce.testing.grammar import DEFECTS, EXPECTED, NEVER, Scope, arrow_texts
+from mce.testing.grammar import arrow_texts
+from mce.testing.scope import DEFECTS, EXPECTED, NEVER, Scope
 from mce.testing.value_strategies import values_of
 from mce.testing.vocabulary import Choice, Ledger, Overdrawn, Page, Plus, Refused, Spread, weight
 

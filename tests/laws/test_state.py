@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mce import Lens, as_, fail, focus, gather, get, modify, pure, put, race, transact
 from mce.syntax import same as unchanged
 from mce.testing import arrows, program, states
-from mce.testing.grammar import NEVER, Scope, arrow_texts
+from mce.testing.grammar import arrow_texts
+from mce.testing.scope import NEVER, Scope
 from mce.testing.vocabulary import Ledger, Page, Writes
 from tests.laws.meanings import MEETING, AnyFlow, Start, not_a_law, same, some, starts
 

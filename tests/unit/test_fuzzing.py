@@ -13,9 +13,9 @@ from mce.testing import Breaks, Fails, assert_mended, fuzz
 from mce.testing.fuzz_data import Shared
 from mce.testing.fuzz_file import written_tests
 from mce.testing.fuzz_guard import has_body, runs_as_it_is
+from mce.testing.fuzz_report import Finding
 from mce.testing.fuzz_shrink import shrunk
 from mce.testing.fuzz_stage import Bench, Trial
-from mce.testing.fuzzing import Finding
 from tests.unit.fuzz_flows import BUGGY, CORRECT, HELD, NoAnswer, Notes, charge, post, take
 
 MOST_EVENTS = 3
