@@ -8,14 +8,24 @@ from mce.backends.local import LocalBackend
 from mce.engine.protocol import Backend
 
 if TYPE_CHECKING:
+    from mce.backends.cluster.backend import DaskBackend
     from mce.backends.simulated import SimulatedBackend
 
-__all__ = ["AnyioBackend", "Backend", "InlineBackend", "LocalBackend", "SimulatedBackend"]
+__all__ = ["AnyioBackend", "Backend", "DaskBackend", "InlineBackend", "LocalBackend", "SimulatedBackend"]
 
 
 def __getattr__(name: str) -> Any:
-    if name != "SimulatedBackend":  # loaded when it is asked for: production runs never do
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from mce.backends.simulated import SimulatedBackend
+    # Loaded when it is asked for: few processes run a cluster, and production runs never simulate.
+    if name == "SimulatedBackend":
+        from mce.backends.simulated import SimulatedBackend
 
-    return SimulatedBackend
+        return SimulatedBackend
+    if name == "DaskBackend":
+        try:
+            from mce.backends.cluster.backend import DaskBackend
+        except ModuleNotFoundError as missing:
+            if missing.name not in ("dask", "distributed"):
+                raise
+            raise ImportError("DaskBackend needs Dask: pip install 'mce-agents[dask]'") from None
+        return DaskBackend
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ import anyio.lowlevel
 
 from mce.engine.groups import open_group
 from mce.engine.points import Probe
-from mce.engine.protocol import Scope
+from mce.engine.protocol import Remote, Scope
 from mce.engine.tasks import is_trio
 from mce.syntax import StepSpec
 
@@ -27,6 +27,8 @@ class AnyioBackend:
     careful = False
     probe: Probe | None = None
     """Who is asked at the fault points of a run; see :mod:`mce.engine.points`."""
+    remote: Remote | None = None
+    """Who carries out the flow, if not the engine in this process."""
 
     async def run(self, main: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
         """Run ``main`` in a task of its own, which is awaited whatever happens.

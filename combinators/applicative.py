@@ -1,7 +1,8 @@
 """Applicative: independent flows side by side, and what becomes of their values, failures and states.
 
 ``gather`` is the parallel applicative (``Par`` in Cats), ``validate`` the accumulating one, which has no monad;
-``apply`` is the sequential one that agrees with ``bind``.
+``apply`` is the sequential one that agrees with ``bind``. The module is long for its overloads, which give every branch
+its own type in the tuple.
 Source: McBride and Paterson, *Applicative programming with effects* (2008).
 """
 
@@ -44,8 +45,7 @@ _Merge: TypeAlias = Callable[[list[Any]], Any] | None
 
 # Where two errors are ``Never``, pyright makes their union ``Unknown`` instead of ``Never``: the functions below whose
 # error is a union have an overload for that, which comes first. The overload for many flows takes at least as many as
-# the others do not, since mypy gives up where two overloads fit values with ``Any`` in them. The overloads are why this
-# module is long.
+# the others do not, since mypy gives up where two overloads fit values with ``Any`` in them.
 
 
 def last(states: Sequence[S]) -> S:

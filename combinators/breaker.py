@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from returns.result import Result, Success
@@ -13,6 +12,7 @@ from mce.combinators.sharing import Visit, guarded
 from mce.context import Branch
 from mce.errors import CircuitOpen, DefinitionError, brief
 from mce.flow import Flow, flow_node
+from mce.records import dataclass
 from mce.shared import CircuitBreaker
 
 __all__ = ["CircuitBreaker", "circuit_breaker"]

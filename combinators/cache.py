@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -18,6 +17,7 @@ from mce.combinators.sharing import Named, Visit, begin, entering, internal, lea
 from mce.context import Branch, Context, branch_of
 from mce.errors import DefinitionError, UsageError
 from mce.flow import Flow, flow_node
+from mce.records import dataclass
 from mce.shared import Cache, Store
 from mce.syntax import (
     Bracket,

@@ -7,7 +7,6 @@ the last to leave a batch cancels its task and waits for its end, so that nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, cast
@@ -19,6 +18,7 @@ from mce.combinators.keys import input_key
 from mce.combinators.sharing import Named
 from mce.context import Branch, Context, Host, branch_of
 from mce.errors import UsageError, brief
+from mce.records import dataclass
 from mce.syntax import StepSpec
 
 __all__ = ["Ask"]

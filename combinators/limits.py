@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import anyio
@@ -14,6 +13,7 @@ from mce.combinators.sharing import Visit, guarded, internal
 from mce.context import Branch, Context, branch_of
 from mce.errors import DefinitionError, UsageError, brief
 from mce.flow import Flow, flow_node
+from mce.records import dataclass
 from mce.shared import Limit, RateLimit
 from mce.syntax import Then
 

@@ -10,8 +10,10 @@ from typing import Any, Never, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
+from mce.combinators.sharing import Named
 from mce.errors import DefinitionError, LoopLimit, brief
-from mce.flow import Flow, Op, Ready, arrow, flow_node, plain_function
+from mce.flow import Flow, Op, arrow, flow_node, plain_function
+from mce.lazy import Ready
 from mce.step import parameters
 from mce.step_types import Step, TakesNone, TakesOne
 from mce.syntax import Again, Arguments, Done, Dynamic, Fail, Fn, Loop, Pure, Then, same
@@ -180,16 +182,11 @@ class _DirectCall:
         return self.__wrapped__(value) if self.accepts else self.__wrapped__()
 
     def __reduce__(self) -> Any:
-        return _DirectCall._restore, (self.__wrapped__.__module__, self.__wrapped__.__qualname__, self.accepts)
+        return _DirectCall._restore, (Named(self.__wrapped__), self.accepts)
 
     @staticmethod
-    def _restore(module: str, qualname: str, accepts: int) -> _DirectCall:
-        from importlib import import_module
-
-        found: Any = import_module(module)
-        for name in qualname.split("."):
-            found = getattr(found, name)
-        return _DirectCall(getattr(found, "__wrapped__", found), accepts)
+    def _restore(named: Named, accepts: int) -> _DirectCall:
+        return _DirectCall(named.fn, accepts)
 
 
 @overload

@@ -6,7 +6,6 @@ Source: Garcia-Molina and Salem, *Sagas* (1987).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Never, TypeAlias, overload
 
 from returns.result import Success
@@ -16,6 +15,7 @@ from mce.combinators.sharing import begin, internal
 from mce.context import Context, branch_of
 from mce.errors import DefinitionError
 from mce.flow import Flow, arrow, flow_node
+from mce.records import dataclass
 from mce.syntax import Bracket, Choice, Fn, Node, Pure, Then, same
 
 __all__ = ["compensate"]

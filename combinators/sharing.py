@@ -9,14 +9,15 @@ may keep it elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any, ClassVar, Protocol
 
 from returns.result import Success
 
 from mce.context import Branch, Context, branch_of
-from mce.syntax import Bracket, Call, Node, StepSpec, Then, _linked, _numbered
+from mce.pickling import portable, restored
+from mce.records import dataclass
+from mce.syntax import Bracket, Call, Node, StepSpec, Then
 
 __all__ = ["Guard", "Named", "Visit", "begin", "entering", "guarded", "internal", "leaving"]
 
@@ -27,7 +28,7 @@ class Named:
     __slots__ = ("fn",)
 
     def __init__(self, fn: Any) -> None:
-        self.fn = _linked(fn, [])
+        self.fn = restored(fn)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Named) and other.fn is self.fn
@@ -36,7 +37,7 @@ class Named:
         return hash(self.fn)
 
     def __reduce__(self) -> Any:
-        return Named, (_numbered(self.fn, {}),)
+        return Named, (portable(self.fn),)
 
 
 class Visit:

@@ -6,7 +6,7 @@ Source: Gibbons and Oliveira, *The essence of the iterator pattern* (2009).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Never
 
 from returns.result import Failure, Result, Success
@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 
 from mce.errors import DefinitionError, brief
 from mce.flow import Flow, flow_node
+from mce.records import dataclass
 from mce.step_types import KeepUnions
 from mce.syntax import Choice, Each, Fn, Join, Loop, Node, Par, Then, same
 

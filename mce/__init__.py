@@ -73,6 +73,7 @@ from mce.context import Context
 from mce.errors import (
     BudgetExceeded,
     CircuitOpen,
+    ClusterError,
     Deadlock,
     Defect,
     DefinitionError,
@@ -90,6 +91,7 @@ from mce.errors import (
     RunCancelled,
     StateConflict,
     TimedOut,
+    Uncertain,
     UsageError,
 )
 from mce.events import Emitted, Event, Progress, StateChanged, StepFailed, StepFinished, StepRetried, StepStarted
@@ -104,7 +106,7 @@ from mce.step_types import Step
 from mce.syntax import Again, Done
 
 if TYPE_CHECKING:
-    from mce.backends import SimulatedBackend
+    from mce.backends import DaskBackend, SimulatedBackend
     from mce.combinators import FileStore
 
 __all__ = [
@@ -116,8 +118,10 @@ __all__ = [
     "Cache",
     "CircuitBreaker",
     "CircuitOpen",
+    "ClusterError",
     "Context",
     "Dag",
+    "DaskBackend",
     "Deadlock",
     "Defect",
     "DefinitionError",
@@ -169,6 +173,7 @@ __all__ = [
     "Store",
     "Success",
     "TimedOut",
+    "Uncertain",
     "Union",
     "UsageError",
     "apply",
@@ -244,7 +249,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     # What is loaded when it is asked for: production runs seldom do, and what these need takes time to load.
-    later = {"FileStore": "mce.combinators", "SimulatedBackend": "mce.backends"}
+    later = {"FileStore": "mce.combinators", "DaskBackend": "mce.backends", "SimulatedBackend": "mce.backends"}
     if name not in later:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(later[name]), name)

@@ -105,7 +105,10 @@ def _arrow(node: Node, run: _Run) -> Arrow:
 
 
 def _meaning(node: Node, value: Any, run: _Run) -> Computation:
-    """Give the computation of ``node`` on ``value``; what is in it is for later, so that flows may be of any depth."""
+    """Give the computation of ``node`` on ``value``; what is in it is for later, so that flows may be of any depth.
+
+    It is one ``match`` over the closed set of nodes, and as long as the set.
+    """
 
     def on(body: Node, given: Any) -> Computation:
         return bind(pure(given), _arrow(body, run))

@@ -13,11 +13,13 @@
     │   ├── TimedOut
     │   ├── LoopLimit
     │   ├── BudgetExceeded
-    │   └── CircuitOpen
+    │   ├── CircuitOpen
+    │   └── Uncertain
     ├── InvalidState             the step's author: an update of the state that its class refuses
     ├── InvalidOutput            the step's author: a step returned what its annotation excludes
     ├── RunCancelled             the caller: it cancelled the run whose result it asks for
     ├── Deadlock                 the flow's author: in simulated time, all wait and nothing is due
+    ├── ClusterError             whoever runs the cluster: a worker or the scheduler is gone, or cannot run a step
     ├── Failed                   carries a failure that is not an exception to where Python needs one
     └── EngineError              us: a bug in the engine
 
@@ -33,6 +35,7 @@ from collections.abc import Sequence
 __all__ = [
     "BudgetExceeded",
     "CircuitOpen",
+    "ClusterError",
     "Deadlock",
     "Defect",
     "DefinitionError",
@@ -51,6 +54,7 @@ __all__ = [
     "RunCancelled",
     "StateConflict",
     "TimedOut",
+    "Uncertain",
     "UsageError",
     "brief",
 ]
@@ -154,6 +158,24 @@ class CircuitOpen(ExpectedFailure):
         return f"circuit {self.name!r} is open until {self.until:g} s on the backend's clock{_at(self.path)}"
 
 
+class Uncertain(ExpectedFailure):
+    """A step declared ``idempotent=False`` had begun in ``attempt``, and nobody knows whether it came to its end.
+
+    The process that called it was lost. It is not called again: find out what it has done, and go on from there.
+    """
+
+    def __init__(self, path: str, attempt: int = 1) -> None:
+        super().__init__(path, attempt)
+        self.path, self.attempt = path, attempt
+
+    def __str__(self) -> str:
+        return f"attempt {self.attempt} of {self.path} had begun where the worker was lost, and may have done its work"
+
+
+class ClusterError(MceError):
+    """A cluster could not do its part: a worker was lost too often, the scheduler is gone, a value cannot be sent."""
+
+
 class InvalidState(MceError):
     """A state was updated with a field it does not have, or with a value of a wrong type."""
 
@@ -228,13 +250,17 @@ class RemoteError(MceError):
 class Defect(MceError):
     """An exception that nobody declared, raised at ``path`` in the given ``attempt`` (the first is 1).
 
-    ``cause`` is the exception and ``traceback`` the text of its traceback, which survives pickling.
+    ``cause`` is the exception and ``traceback`` the text of its traceback, which survives pickling; ``worker`` is the
+    address of the cluster's worker that ran the step, empty elsewhere.
     Two defects are equal when their causes are of one class with equal ``args``, at the same path.
     """
 
-    def __init__(self, cause: BaseException, traceback: str = "", path: str = "", attempt: int = 1) -> None:
+    def __init__(
+        self, cause: BaseException, traceback: str = "", path: str = "", attempt: int = 1, worker: str = ""
+    ) -> None:
         super().__init__(cause, traceback, path, attempt)
         self._cause, self.traceback, self.path, self.attempt = cause, traceback, path, attempt
+        self.worker = worker
         if cause is not self:
             self.__cause__ = cause
 
@@ -245,7 +271,8 @@ class Defect(MceError):
 
     def __str__(self) -> str:
         attempt = f" (attempt {self.attempt})" if self.attempt > 1 else ""
-        return f"{type(self.cause).__name__}: {self.cause}{_at(self.path)}{attempt}"
+        worker = f" on {self.worker}" if self.worker else ""
+        return f"{type(self.cause).__name__}: {self.cause}{_at(self.path)}{attempt}{worker}"
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -256,7 +283,7 @@ class Defect(MceError):
     __hash__ = MceError.__hash__
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (_sendable(self.cause), self.traceback, self.path, self.attempt))
+        return (type(self), (_sendable(self.cause), self.traceback, self.path, self.attempt, self.worker))
 
 
 class StateConflict(Defect):

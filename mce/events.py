@@ -7,8 +7,9 @@ seconds of the backend's monotonic clock. A stream ends in the :class:`mce.Outco
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from mce.records import dataclass
 
 __all__ = [
     "Emitted",

@@ -15,7 +15,7 @@ from typing_extensions import TypeVar, Unpack
 
 from mce.errors import DefinitionError, TimedOut, UsageError, brief
 from mce.outcome import Outcome
-from mce.syntax import Dynamic, Fn, Given, Label, Node, Pure, Recover, Retry, Then, Timeout
+from mce.syntax import Dynamic, Fn, Given, Label, Node, Recover, Retry, Then, Timeout
 
 if TYPE_CHECKING:
     from mce.durations import Estimates
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mce.graph.ir import Graph
     from mce.schedule import Schedule
 
-__all__ = ["NO_INPUT", "Applied", "Flow", "Op", "Ready", "RunOptions", "arrow", "flow_node"]
+__all__ = ["NO_INPUT", "Flow", "Op", "RunOptions", "arrow", "flow_node"]
 
 I = TypeVar("I", contravariant=True, default=object)  # noqa: E741
 A = TypeVar("A", covariant=True, default=Any)
@@ -410,43 +410,6 @@ class Flow(Generic[I, A, E, S]):
 
     def __deepcopy__(self, memo: object) -> Flow[I, A, E, S]:
         return self
-
-
-class Applied(Flow[I, A, E, S]):
-    """A flow whose input is supplied: ``body`` and ``input`` as the engine wants them.
-
-    The node is made when somebody asks for it, which inside a run nobody does.
-    """
-
-    __slots__ = ("body", "input")
-    body: Node
-    input: Any
-
-    def __init__(self, body: Node, input: Any) -> None:
-        self.body = body
-        self.input = input
-
-    def __getattr__(self, name: str) -> Any:
-        if name != "node":
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self.node = found = Given(self.input, self.body)
-        return found
-
-
-class Ready(Flow[I, A, E, S]):
-    """A flow that gives a value; its node, too, is made when somebody asks for it."""
-
-    __slots__ = ("value",)
-    value: Any
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __getattr__(self, name: str) -> Any:
-        if name != "node":
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self.node = found = Pure(self.value)
-        return found
 
 
 def flow_node(value: Any, where: str) -> Node:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from mce.errors import DefinitionError, brief
+from mce.records import dataclass
 from mce.reducers import Shape, same, shape_of
 from mce.state import Change, Fields, replace_state, update_state
 from mce.updates import check_names

@@ -37,12 +37,14 @@ class Names:
         return Names(self, segment)
 
     def prefix(self) -> str:
+        if not self.segment:
+            return ""
         found: list[str] = [""]
         names: Names | None = self
         while names is not None and names.segment:
             found.append(names.segment)
             names = names.parent
-        return "/".join(reversed(found)) if len(found) > 1 else ""
+        return "/".join(reversed(found))
 
 
 def numbered(label: str, ordinal: int) -> str:

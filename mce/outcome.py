@@ -7,7 +7,6 @@ outcomes as they take results. Its laws are checked by the law suite of ``return
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Never
 
 from returns.interfaces.equable import Equable
@@ -17,6 +16,7 @@ from returns.result import Failure, Result, Success
 from typing_extensions import TypeVar
 
 from mce.errors import Defect, Failed, brief
+from mce.records import dataclass
 
 __all__ = ["Outcome", "Place", "Sibling"]
 

@@ -1,9 +1,10 @@
 """The paper's own names on this engine: its listings run as printed, with only the import changed.
 
 ``AgentMonad`` is a flow that was evaluated: a state, a value and whether it succeeded. ``AsyncAgentMonad`` is the
-promise of one, a :class:`mce.Flow` that the engine runs. Where the published code falls short of the published text
-the text is followed, see ``docs/paper.md``; signatures and fields are the published ones, so here arguments with
-defaults are positional. New programs say ``mce.Flow``: it is typed in its errors and can be drawn before it runs.
+promise of one, a :class:`mce.Flow` that the engine runs. The agent's state and its tools are in :mod:`mce.paper_tools`.
+Where the published code falls short of the published text the text is followed, see ``docs/paper.md``; signatures and
+fields are the published ones, so here arguments with defaults are positional. New programs say ``mce.Flow``: it is
+typed in its errors and can be drawn before it runs.
 
 Source: Zhang and Wang, *Monadic Context Engineering* (2025).
 """
@@ -13,9 +14,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from inspect import isawaitable, iscoroutine
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Never, Self, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, cast, overload
 
-from pydantic import BaseModel, Field
 from returns.result import Failure
 from typing_extensions import TypeVar
 
@@ -25,7 +25,8 @@ from mce.combinators.state import put
 from mce.context import Context
 from mce.errors import Defect, DefinitionError, InvalidOutput, UsageError, brief
 from mce.flow import NO_INPUT, Flow, RunOptions
-from mce.reducers import Append, same
+from mce.paper_tools import AgentState, ToolCall, ToolHandler, ToolRegistry, ToolResult, default_registry
+from mce.reducers import same
 from mce.state import apply_change, replace_state
 from mce.syntax import Call, StepSpec
 from mce.syntax import same as unchanged
@@ -393,101 +394,3 @@ def _promised(flow: Any, where: str) -> Flow[None, Any, Any, _Held]:
         return flow._flow
     given = f"{type(flow).__name__} {brief(flow, 60)}"
     raise DefinitionError(f"AsyncAgentMonad.{where} takes what AsyncAgentMonad.start(...) begins, not {given}")
-
-
-# -- agents and tools -------------------------------------------------------------------------------------------------
-
-
-class AgentState(BaseModel):
-    """What the paper's agent remembers: its ``task`` and a ``history`` of entries.
-
-    The history appends, so what two branches added to it meets without conflict in ``mce.gather`` too.
-
-    >>> AgentState(task="ask").with_history("asked").history
-    ['asked']
-    """
-
-    task: str
-    history: Annotated[list[str], Append()] = Field(default_factory=list)
-
-    def with_history(self, entry: str) -> Self:
-        """Give a copy with ``entry`` added to the history; this one stays as it is."""
-        return self.model_copy(update={"history": [*self.history, entry]})
-
-
-class ToolCall(BaseModel):
-    """A request to call the tool ``name`` with ``arguments``; ``tool_id`` tells the answers apart (as in MCP)."""
-
-    tool_id: str
-    name: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-
-
-class ToolResult(BaseModel):
-    """The answer to the call ``tool_id``: its ``content``, which says what went wrong if it ``is_error``."""
-
-    tool_id: str
-    content: str
-    is_error: bool = False
-
-    @classmethod
-    def success(cls, tool_id: str, content: str) -> Self:
-        """Answer with ``content``."""
-        return cls(tool_id=tool_id, content=content)
-
-    @classmethod
-    def failure(cls, tool_id: str, content: str) -> Self:
-        """Answer that the call failed, and why."""
-        return cls(tool_id=tool_id, content=content, is_error=True)
-
-
-ToolHandler: TypeAlias = Callable[[Any, ToolCall], str]
-"""What a tool is: a plain function of the state and the call that gives the content of the answer."""
-
-
-class ToolRegistry:
-    """Tools by name. ``run`` never raises: an unknown tool and one that raises are answers with ``is_error``.
-
-    >>> tools = ToolRegistry()
-    >>> tools.register("shout", lambda state, call: call.arguments["text"].upper())
-    >>> tools.run(AgentState(task="t"), ToolCall(tool_id="1", name="shout", arguments={"text": "hey"})).content
-    'HEY'
-    >>> tools.run(AgentState(task="t"), ToolCall(tool_id="2", name="guess"))
-    ToolResult(tool_id='2', content='Tool not found: guess', is_error=True)
-    """
-
-    def __init__(self) -> None:
-        self._tools: dict[str, ToolHandler] = {}
-
-    def register(self, name: str, handler: ToolHandler) -> None:
-        """Make ``handler`` the tool called ``name``, in place of one that was there."""
-        self._tools[name] = handler
-
-    def run(self, state: Any, call: ToolCall) -> ToolResult:
-        """Answer ``call`` with what its tool gives in ``state``."""
-        handler = self._tools.get(call.name)
-        if handler is None:
-            return ToolResult.failure(call.tool_id, f"Tool not found: {call.name}")
-        try:
-            return ToolResult.success(call.tool_id, handler(state, call))
-        except Exception as exc:
-            return ToolResult.failure(call.tool_id, f"Tool error: {exc}")
-
-    def __repr__(self) -> str:
-        return f"<ToolRegistry of {', '.join(self._tools) or 'no tools'}>"
-
-
-def default_registry() -> ToolRegistry:
-    """Make the registry that the paper's agent falls back on: one tool, ``search``, answered from a fixed text.
-
-    >>> default_registry()
-    <ToolRegistry of search>
-    """
-    registry = ToolRegistry()
-    registry.register("search", _search)
-    return registry
-
-
-def _search(state: AgentState, call: ToolCall) -> str:
-    query = call.arguments.get("query", state.task)
-    return f"Found for {query!r}: a monad composes steps that each give a value in a context."

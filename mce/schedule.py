@@ -24,11 +24,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import repeat
 from typing import Literal, TypeAlias, assert_never
 
 from mce.errors import DefinitionError, brief
+from mce.records import dataclass
 
 __all__ = ["Schedule", "exponential", "fibonacci", "never", "recurs", "spaced"]
 

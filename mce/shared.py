@@ -7,11 +7,12 @@ run is a :class:`mce.DefinitionError`. How a run keeps them is the business of :
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Any, Protocol, runtime_checkable
 
 from mce.errors import DefinitionError, brief
 from mce.flow import path_label
+from mce.records import dataclass
 
 __all__ = ["Cache", "CircuitBreaker", "Limit", "RateLimit", "Store"]
 

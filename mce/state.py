@@ -20,12 +20,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 import pydantic
 
 from mce.errors import InvalidState, StateConflict, brief
+from mce.records import dataclass
 from mce.reducers import AnyReducer, Clash, Shape, same, shape_of, validates
 from mce.updates import check_names, rebuilt, updated, validated, validated_whole
 
@@ -37,6 +38,7 @@ __all__ = [
     "apply_change",
     "compose",
     "join",
+    "rebound",
     "replace_state",
     "update_state",
 ]
@@ -81,7 +83,7 @@ def update_state(
     (``Lens.shape``), for a state that is itself a field with a reducer. Raises ``InvalidState`` for a state
     without fields, an unknown field or a value that the class refuses.
 
-    >>> from dataclasses import dataclass
+    >>> from dataclasses import dataclass, replace
     >>> @dataclass(frozen=True)
     ... class Notes:
     ...     count: int = 0
@@ -187,6 +189,23 @@ def _applied(state: Any, change: Change, patched: Callable[[Any, Delta], Any]) -
         return patched(state, change)
     changes = change.changes.items()
     return rebuilt(state, {name: _applied(getattr(state, name), inner, patched) for name, inner in changes})
+
+
+def rebound(change: Change | None, state: Any) -> Change | None:
+    """Give ``change``, made to ``state`` in another process, with the reducers that this one knows of its class.
+
+    A reducer that was pickled by the code of its functions is not equal to the one that it was made of.
+    """
+    if isinstance(change, Fields):
+        reducers = shape_of(state).reducers
+        return Fields({name: _rebound(inner, state, name, reducers) for name, inner in change.changes.items()})
+    return change
+
+
+def _rebound(change: Change, state: Any, name: str, reducers: Mapping[str, AnyReducer]) -> Change:
+    if isinstance(change, Delta):
+        return replace(change, reducer=reducers.get(name, change.reducer))
+    return rebound(change, getattr(state, name)) or change
 
 
 def join(base: S, changes: Sequence[Change | None], branches: Sequence[str]) -> tuple[S, Change | None]:

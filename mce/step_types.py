@@ -25,7 +25,8 @@ from typing_extensions import ParamSpec, TypeVar, Unpack
 
 from mce.context import Context
 from mce.errors import DefinitionError, InvalidStep, TimedOut
-from mce.flow import Applied, Flow
+from mce.flow import Flow
+from mce.lazy import Applied, Called, is_only_called
 from mce.schedule import Schedule
 from mce.shared import Cache, Limit
 from mce.syntax import Arguments, Call, Dynamic, Given
@@ -48,7 +49,6 @@ X1 = TypeVar("X1", bound=BaseException)
 X2 = TypeVar("X2", bound=BaseException)
 X3 = TypeVar("X3", bound=BaseException)
 
-_new = object.__new__
 _NOTHING: Any = object()
 
 KeepUnions: TypeAlias = "tuple[KeepUnions]"
@@ -67,11 +67,11 @@ class Step(Flow[I, A, E, S], Generic[P, I, A, E, S]):
     def __init__(self, node: Call | Dynamic, fn: Callable[..., Any], *, required: int, accepts: int) -> None:
         super().__init__(node)
         if not hasattr(node, "compiled"):
-            object.__setattr__(node, "compiled", [None, None, None])  # where the engine looks first
+            object.__setattr__(node, "compiled", [None, None, None, None])  # where the engine looks first
         functools.update_wrapper(self, fn)
         if not hasattr(self, "__name__"):  # of an object that can be called
             self.__name__ = node.spec.name if isinstance(node, Call) else node.name
-        self._one = required <= 1 <= accepts
+        self._one = _flow_of_one(node) if required <= 1 <= accepts else None
 
     if TYPE_CHECKING:
 
@@ -83,8 +83,9 @@ class Step(Flow[I, A, E, S], Generic[P, I, A, E, S]):
 
         def __call__(self, value=_NOTHING, /, *more, **kwargs):
             """Supply the arguments: a closed flow. Wrong ones are a ``DefinitionError`` here and now."""
-            if self._one and not more and not kwargs and value is not _NOTHING:
-                found = _new(Applied)  # as Applied(self.node, value), in half the time
+            one = self._one
+            if one is not None and not more and not kwargs and value is not _NOTHING:
+                found = one()
                 found.body = self.node
                 found.input = value
                 return found
@@ -111,7 +112,18 @@ class Step(Flow[I, A, E, S], Generic[P, I, A, E, S]):
         return f"<{type(self).__name__} {self.__name__}>"
 
     def __reduce__(self) -> Any:
-        return Flow, (self.node,)
+        return _made_again, (self.node, self._one is not None)
+
+
+def _made_again(node: Call | Dynamic, one: bool) -> Step[..., Any, Any, Any, Any]:
+    """Make the step of an unpickled node; its function is the node's."""
+    fn: Any = node.fn if isinstance(node, Call) else node.f
+    return Step(node, getattr(fn, "__wrapped__", fn), required=1 if one else 2, accepts=1 if one else 2)
+
+
+def _flow_of_one(node: Call | Dynamic) -> type[Applied[Any, Any, Any, Any]]:
+    """Give the class of the flows that a step or block makes of one argument."""
+    return Called if isinstance(node, Call) and is_only_called(node.spec) else Applied
 
 
 class TakesOne(Protocol[R, P, In]):  # pyright: ignore[reportInvalidTypeVarUse]

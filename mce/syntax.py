@@ -2,18 +2,21 @@
 
 A node says what is to be done and never how; meanings are functions over the tree (``compile``, ``graph``,
 ``denote``), each one ``match`` closed with ``assert_never``. Trees get deep (a million steps), so nothing here
-or elsewhere recurses over one: nodes compare by identity, ``repr`` is bounded, and pickling emits a flat
-postorder list. Types are left to :class:`mce.Flow`, which wraps a node; here a value is ``Any``.
+or elsewhere recurses over one: nodes compare by identity, ``repr`` is bounded, and :mod:`mce.pickling` emits a flat
+list. Types are left to :class:`mce.Flow`, which wraps a node; here a value is ``Any``.
+
+It is long because the set is closed: the nodes, what they are made of, and the functions that must know each of them
+to walk a tree stand in one place, and a node is added in one.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never
 
 from mce.errors import brief
+from mce.records import dataclass
 
 if TYPE_CHECKING:
     from mce.schedule import Schedule
@@ -187,7 +190,9 @@ class _Node:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (_flatten(self),)  # type: ignore[arg-type]
+        from mce.pickling import flatten, rebuild
+
+        return rebuild, (flatten(self),)  # type: ignore[arg-type]
 
 
 _SHOWN = 100
@@ -508,63 +513,3 @@ def postorder(root: Node) -> list[Node]:
             stack.append((node, True))
             stack.extend((child, False) for child in reversed(children(node)))
     return found
-
-
-def _flatten(root: Node) -> list[tuple[type[Node], tuple[Any, ...]]]:
-    """Give ``root`` as rows in postorder, in which a child is a :class:`_Row` number."""
-    nodes = postorder(root)
-    rows = {id(node): _Row(at) for at, node in enumerate(nodes)}
-    return [(type(node), tuple(_numbered(getattr(node, f.name), rows) for f in fields(node))) for node in nodes]
-
-
-def _rebuild(rows: list[tuple[type[Node], tuple[Any, ...]]]) -> Node:
-    built: list[Node] = []
-    for cls, values in rows:
-        built.append(cls(*(_linked(value, built) for value in values)))
-    return built[-1]
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Decorated:
-    """A function whose name a decorator took over: ``pickle`` finds the step or block at that name instead."""
-
-    module: str
-    qualname: str
-
-    def find(self) -> Any:
-        __import__(self.module)
-        return _global(self.module, self.qualname).__wrapped__
-
-
-def _global(module: str, qualname: str) -> Any:
-    found: Any = sys.modules.get(module)
-    for name in qualname.split("."):
-        found = getattr(found, name, None)
-    return found
-
-
-def _numbered(value: Any, rows: Mapping[int, _Row]) -> Any:
-    if isinstance(value, _Node):
-        return rows[id(value)]
-    if type(value) is tuple:
-        return tuple(_numbered(v, rows) for v in value) if any(isinstance(v, _Node | tuple) for v in value) else value
-    if callable(value) and hasattr(value, "__qualname__"):
-        owner = _global(value.__module__, value.__qualname__)
-        taken_over = owner is not value and getattr(owner, "__wrapped__", None) is value
-        return _Decorated(value.__module__, value.__qualname__) if taken_over else value
-    return value
-
-
-def _linked(value: Any, built: list[Node]) -> Any:
-    if isinstance(value, _Row):
-        return built[value.at]
-    if isinstance(value, _Decorated):
-        return value.find()
-    if type(value) is tuple and any(isinstance(v, _Row | tuple) for v in value):
-        return tuple(_linked(v, built) for v in value)
-    return value

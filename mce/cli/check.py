@@ -15,6 +15,7 @@ from rich.text import Text
 
 from mce.cli.exits import FAILED, OK, exits
 from mce.cli.figures import read_figures
+from mce.cli.options import FlowArgument
 from mce.cli.target import load_flow
 from mce.graph.cost import Estimate, estimate
 from mce.graph.effects import Possible, count_calls, places_of, possible_calls
@@ -34,7 +35,7 @@ class Target(StrEnum):
 
 
 def check_command(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="package.module:name or path/to/file.py:name")],
+    target: FlowArgument,
     may_call: Annotated[
         bool, typer.Option("--may-call", help="List which steps may be called at all, and which surely are.")
     ] = False,

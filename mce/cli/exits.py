@@ -24,9 +24,11 @@ __all__ = [
     "WRONG_CALL",
     "Broken",
     "WrongCall",
+    "calling_steps",
     "complain",
     "drop",
     "exits",
+    "writing_result",
 ]
 
 OK = 0
@@ -61,6 +63,27 @@ def exits(command: str) -> Generator[None]:
     except BrokenPipeError:
         drop(sys.stdout)
         raise typer.Exit(NOBODY_READS) from None
+
+
+@contextmanager
+def calling_steps() -> Generator[None]:
+    """Turn a step that ends the process into :class:`Broken`."""
+    try:
+        yield
+    except SystemExit as left:
+        raise Broken(f"failed: a step ended the process, sys.exit({left.code!r})") from None
+
+
+@contextmanager
+def writing_result() -> Generator[None]:
+    """Turn a result that stdout does not take into :class:`Broken`, but for one that nobody reads."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as wrong:
+        drop(sys.stdout)
+        raise Broken(f"the result cannot be written: {wrong.strerror}") from None
 
 
 def complain(text: str) -> None:

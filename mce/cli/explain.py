@@ -13,6 +13,7 @@ from rich.text import Text
 
 from mce.cli.exits import exits
 from mce.cli.figures import read_figures
+from mce.cli.options import FlowArgument
 from mce.cli.target import load_flow
 from mce.graph.explain import explanation
 
@@ -20,7 +21,7 @@ __all__ = ["explain_command"]
 
 
 def explain_command(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="package.module:name or path/to/file.py:name")],
+    target: FlowArgument,
     costs: Annotated[
         Path | None,
         typer.Option(metavar="F", help="Seconds and cost by step (.json), or a trace of mce run (.jsonl)."),

@@ -7,17 +7,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TimeElapsedColumn
 
-from mce.cli.exits import FAILED, OK, Broken, WrongCall, complain, exits
+from mce.cli.exits import FAILED, OK, WrongCall, calling_steps, complain, exits
+from mce.cli.options import FlowArgument, NoProgressOption, StateOption
 from mce.cli.reading import read_input, read_state, read_text
 from mce.cli.report import is_terminal
 from mce.cli.target import load_flow, load_object
+from mce.cli.trials import nothing_left, progress_bar
 from mce.flow import NO_INPUT, Flow
 from mce.testing.answers import NoAnswer
 from mce.testing.reproduce import literal
@@ -28,17 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = ["fuzz"]
 
-_STORAGE = "HYPOTHESIS_STORAGE_DIRECTORY"
-
 
 def fuzz(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="package.module:name or path/to/file.py:name")],
+    target: FlowArgument,
     input_text: Annotated[
         str | None, typer.Option("--input", metavar="JSON", help="The flow's input; else it is drawn from its type.")
     ] = None,
-    state_text: Annotated[
-        str | None, typer.Option("--state", metavar="JSON", help="The state to start in; else its class's defaults.")
-    ] = None,
+    state_text: StateOption = None,
     examples: Annotated[int, typer.Option(min=1, help="How many worlds to try.")] = 300,
     seed: Annotated[int, typer.Option(help="The same seed tries the same.")] = 0,
     invariant: Annotated[
@@ -51,7 +48,7 @@ def fuzz(
     output: Annotated[
         Path | None, typer.Option(metavar="F.py", help="Where the tests go; else test_fuzz_NAME.py, here.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    quiet: NoProgressOption = False,
 ) -> None:
     """Look for what is wrong with the flow TARGET, and save the smallest reproductions as tests.
 
@@ -98,7 +95,7 @@ def _fuzzed(flow: Flow[Any, Any, Any, Any], options: dict[str, Any], quiet: bool
         from mce.testing.fuzzing import fuzz as fuzz_flow
     except ModuleNotFoundError as missing:
         raise WrongCall(f"fuzzing needs {missing.name}: pip install 'mce-agents[testing]'") from None
-    with redirect_stdout(sys.stderr), _nothing_left(), _progress(options["examples"], quiet) as tell:
+    with redirect_stdout(sys.stderr), nothing_left(), _progress(options["examples"], quiet) as tell, calling_steps():
         try:
             return fuzz_flow(flow, progress=tell, **options)
         except NoAnswer as unknown:
@@ -106,20 +103,6 @@ def _fuzzed(flow: Flow[Any, Any, Any, Any], options: dict[str, Any], quiet: bool
                 f"step {unknown.step!r} is not run, and no answer of it can be made up: its annotation "
                 f"{unknown.annotation} {unknown.problem}; run it as it is: --real {unknown.step}"
             ) from None
-        except SystemExit as left:
-            raise Broken(f"failed: a step ended the process, sys.exit({left.code!r})") from None
-
-
-@contextmanager
-def _nothing_left() -> Iterator[None]:
-    """Let Hypothesis, which draws values, keep its files elsewhere than in the current folder."""
-    with TemporaryDirectory(prefix="mce-") as folder:
-        before = os.environ.setdefault(_STORAGE, folder)
-        try:
-            yield
-        finally:
-            if before is folder:
-                del os.environ[_STORAGE]
 
 
 @contextmanager
@@ -133,10 +116,8 @@ def _progress(examples: int, quiet: bool) -> Iterator[Callable[[int, int], objec
         every = max(1, examples // 4)
         yield lambda done, planned: complain(f"{done} of {planned} worlds tried") if done % every == 0 else None
         return
-    columns = TextColumn("fuzzing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
-        task = bar.add_task("worlds", total=examples)
-        yield lambda done, planned: bar.update(task, completed=done)
+    with progress_bar(console, "fuzzing", examples, TimeElapsedColumn()) as tell:
+        yield lambda done, planned: tell(done)
 
 
 # -- what was found ----------------------------------------------------------------------------------------------------

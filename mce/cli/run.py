@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, redirect_stdout, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, redirect_stdout, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -15,12 +15,23 @@ from rich.console import Console
 
 from mce.backends.inline import InlineBackend
 from mce.backends.local import LocalBackend
-from mce.cli.exits import FAILED, OK, Broken, WrongCall, complain, drop, exits
+from mce.cli.cluster import (
+    Cluster,
+    SchedulerOption,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    WorkersOption,
+    calling_cluster,
+    opened,
+)
+from mce.cli.exits import FAILED, OK, WrongCall, calling_steps, complain, exits, writing_result
 from mce.cli.lines import Lines
 from mce.cli.live import LiveView
+from mce.cli.options import FlowArgument, InputFileOption, InputOption, StateOption
 from mce.cli.reading import read_input, read_state, read_text
 from mce.cli.report import as_data, is_terminal, show_failure, show_value
-from mce.cli.target import load_flow
+from mce.cli.target import folder_of, load_flow
 from mce.cli.trace import Trace
 from mce.cli.webpage import Report, Server, Web
 from mce.engine.protocol import Backend
@@ -39,6 +50,7 @@ class BackendName(StrEnum):
 
     INLINE = "inline"
     LOCAL = "local"
+    DASK = "dask"
 
 
 class Watcher(AbstractContextManager[Any], Protocol):
@@ -57,20 +69,19 @@ class Follower(AbstractContextManager[Any], Protocol):
 
 
 def run(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="package.module:name or path/to/file.py:name")],
-    input_text: Annotated[
-        str | None, typer.Option("--input", metavar="JSON", help="The flow's input; - reads it from standard input.")
-    ] = None,
-    input_file: Annotated[
-        Path | None, typer.Option("--input-file", metavar="F", help="A file that holds the input as JSON.")
-    ] = None,
-    state_text: Annotated[
-        str | None,
-        typer.Option("--state", metavar="JSON", help="The state to start in; else its class's defaults."),
-    ] = None,
+    target: FlowArgument,
+    input_text: InputOption = None,
+    input_file: InputFileOption = None,
+    state_text: StateOption = None,
     backend: Annotated[
-        BackendName, typer.Option(help="inline: one step after the other; local: concurrently.")
+        BackendName,
+        typer.Option(help="inline: one step after the other; local: concurrently; dask: in other processes."),
     ] = BackendName.LOCAL,
+    scheduler: SchedulerOption = None,
+    workers: WorkersOption = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write the outcome to stdout as one JSON object.")] = False,
     trace: Annotated[
         Path | None, typer.Option("--trace", metavar="F.jsonl", help="Write every event to this file, one a line.")
@@ -97,17 +108,27 @@ def run(
             flow = load_flow(target)
         value = read_input(flow.node, read_text("--input", input_text, input_file))
         state = read_state(flow.node, read_text("--state", state_text, None))
-        where: Backend = InlineBackend() if backend is BackendName.INLINE else LocalBackend()
         if port is not None and not live:
             raise WrongCall("--port is for --live: say --live too")
-        web = Web(flow, target)
-        start = where.now()
-        followers: list[Follower] = [] if trace is None else [Trace(trace, start)]
-        followers += [] if report is None else [Report(report, web)]
-        followers += [Server(web, port or 0)] if live else []
-        outcome = _run_watched(flow, value, state, where, _watcher(target, where, quiet), followers, start)
+        cluster = Cluster(scheduler, workers, tls_ca, tls_cert, tls_key)
+        with _backend(backend, cluster, target) as where:
+            web = Web(flow, target)
+            start = where.now()
+            followers: list[Follower] = [] if trace is None else [Trace(trace, start)]
+            followers += [] if report is None else [Report(report, web)]
+            followers += [Server(web, port or 0)] if live else []
+            outcome = _run_watched(flow, value, state, where, _watcher(target, where, quiet), followers, start)
         _show(outcome, as_json)
     raise typer.Exit(OK if outcome.ok else FAILED)
+
+
+def _backend(name: BackendName, cluster: Cluster, target: str) -> AbstractContextManager[Backend]:
+    """Give what the flow is run by, to be entered and left around the run."""
+    if name is BackendName.DASK:
+        return opened(cluster, folder_of(target))
+    if cluster.said:
+        raise WrongCall(f"{', '.join(cluster.said)}: only --backend dask has a cluster")
+    return nullcontext(InlineBackend() if name is BackendName.INLINE else LocalBackend())
 
 
 def _watcher(title: str, backend: Backend, quiet: bool) -> Watcher:
@@ -140,11 +161,8 @@ def _run_watched(
                 write(event_as_data(event, start))
 
         options = {"backend": backend, "validate": True, "listener": tell}
-        try:
-            with watcher:
-                outcome = _run(flow, value, state, options, watcher.stopping)
-        except SystemExit as left:
-            raise Broken(f"failed: a step ended the process, sys.exit({left.code!r})") from None
+        with calling_cluster(), calling_steps(), watcher:
+            outcome = _run(flow, value, state, options, watcher.stopping)
         if followers:
             write({"kind": "outcome", **as_data(outcome)})
     for problem in [follower.problem for follower in followers if follower.problem]:
@@ -189,13 +207,8 @@ def _show(outcome: Outcome[Any, Any, Any], as_json: bool) -> None:
     if not outcome.ok:
         with suppress(OSError, SystemExit):  # rich exits when nobody reads what it writes
             show_failure(Console(file=sys.stderr), outcome)
-    try:
+    with writing_result():
         _write_result(Console(file=sys.stdout), outcome, as_json)
-    except BrokenPipeError:
-        raise
-    except OSError as wrong:
-        drop(sys.stdout)
-        raise Broken(f"the result cannot be written: {wrong.strerror}") from None
 
 
 def _write_result(console: Console, outcome: Outcome[Any, Any, Any], as_json: bool) -> None:

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from enum import StrEnum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
-from mce.cli.exits import FAILED, OK, Broken, WrongCall, complain, drop, exits
+from mce.cli.exits import FAILED, OK, WrongCall, calling_steps, complain, exits, writing_result
+from mce.cli.figures import note_unknown_steps, read_estimates
 from mce.cli.forecast import as_data, show_forecast
+from mce.cli.options import FlowArgument, InputFileOption, InputOption, NoProgressOption, StateOption
 from mce.cli.plot import check_plot, draw_plot
 from mce.cli.reading import read_input, read_state, read_text
 from mce.cli.report import is_terminal
 from mce.cli.target import load_flow
-from mce.durations import Estimates, durations_from_json, durations_from_trace
+from mce.cli.trials import nothing_left, progress_bar
+from mce.durations import Estimates
 from mce.flow import Flow
 from mce.jsonable import dumps
 from mce.testing.simulation import Simulation, unknown_steps
 from mce.testing.simulation import simulate as simulate_runs
 
 __all__ = ["PriorityName", "simulate"]
+
+_TIMELESS = "note: without --durations F, a trace (.jsonl) or seconds by step (.json), every step but a sleep takes 0 s"
 
 
 class PriorityName(StrEnum):
@@ -38,20 +41,15 @@ class PriorityName(StrEnum):
 
 
 def simulate(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="package.module:name or path/to/file.py:name")],
-    input_text: Annotated[
-        str | None, typer.Option("--input", metavar="JSON", help="The flow's input; - reads it from standard input.")
-    ] = None,
-    input_file: Annotated[
-        Path | None, typer.Option("--input-file", metavar="F", help="A file that holds the input as JSON.")
-    ] = None,
-    state_text: Annotated[
-        str | None, typer.Option("--state", metavar="JSON", help="The state to start in; else its class's defaults.")
-    ] = None,
+    target: FlowArgument,
+    input_text: InputOption = None,
+    input_file: InputFileOption = None,
+    state_text: StateOption = None,
     durations: Annotated[
         Path | None,
         typer.Option(
-            metavar="F", help="How long steps take: a trace (.jsonl) of mce run, or durations by step name (.json)."
+            metavar="F",
+            help="How long steps take: a trace (.jsonl) of mce run, or durations by step name (.json); else 0 s.",
         ),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="How many steps can be busy at once; else any.")] = None,
@@ -70,7 +68,7 @@ def simulate(
         Path | None, typer.Option(metavar="F.svg|F.png|F.html", help="Draw how long the runs took to this file.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write the figures to stdout as one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    quiet: NoProgressOption = False,
 ) -> None:
     """Simulate many runs of the flow TARGET and print how long they took, what they cost and how often they failed.
 
@@ -88,9 +86,7 @@ def simulate(
             flow = load_flow(target)
         value = read_input(flow.node, read_text("--input", input_text, input_file))
         state = read_state(flow.node, read_text("--state", state_text, None))
-        estimates = _estimates(durations)
-        for name in unknown_steps(flow, estimates):
-            complain(f"note: {durations} tells of {name!r}, and this flow has no step of that name")
+        estimates = _estimates(flow, durations)
         options = {
             "runs": runs,
             "seed": seed,
@@ -100,6 +96,8 @@ def simulate(
             "priority": priority.value,
             "real": real,
         }
+        if durations is None and not real:
+            complain(_TIMELESS)
         found = _simulated(flow, value, state, options, quiet)
         if plot is not None:
             draw_plot(found, target, plot)
@@ -110,21 +108,16 @@ def simulate(
 def _simulated(
     flow: Flow[Any, Any, Any, Any], value: Any, state: Any, options: dict[str, Any], quiet: bool
 ) -> Simulation:
-    with redirect_stdout(sys.stderr), _nothing_left(), _progress(options["runs"], quiet) as tell:
-        try:
-            return simulate_runs(flow, value, state=state, progress=tell, **options)
-        except SystemExit as left:
-            raise Broken(f"failed: a step ended the process, sys.exit({left.code!r})") from None
+    with redirect_stdout(sys.stderr), nothing_left(), _progress(options["runs"], quiet) as tell, calling_steps():
+        return simulate_runs(flow, value, state=state, progress=tell, **options)
 
 
-def _estimates(file: Path | None) -> Estimates:
+def _estimates(flow: Flow[Any, Any, Any, Any], file: Path | None) -> Estimates:
     if file is None:
         return Estimates({})
-    if file.suffix == ".jsonl":
-        return durations_from_trace(file)
-    if file.suffix == ".json":
-        return durations_from_json(file)
-    raise WrongCall(f"--durations {file}: a trace ends in .jsonl, durations by step name in .json")
+    found = read_estimates("--durations", file)
+    note_unknown_steps(file, unknown_steps(flow, found))
+    return found
 
 
 def _resources(given: list[str]) -> dict[str, float]:
@@ -141,33 +134,14 @@ def _resources(given: list[str]) -> dict[str, float]:
 
 
 @contextmanager
-def _nothing_left() -> Iterator[None]:
-    """Let Hypothesis, which makes up values, keep its files elsewhere than in the current folder."""
-    if _STORAGE in os.environ:
-        yield
-        return
-    with TemporaryDirectory(prefix="mce-") as folder:
-        os.environ[_STORAGE] = folder
-        try:
-            yield
-        finally:
-            del os.environ[_STORAGE]
-
-
-_STORAGE = "HYPOTHESIS_STORAGE_DIRECTORY"
-
-
-@contextmanager
 def _progress(runs: int, quiet: bool) -> Iterator[Callable[[int], object]]:
     """Show a bar in a terminal, taken away at the end."""
     console = Console(file=sys.stderr)
     if quiet or not is_terminal(console):
         yield lambda done: None
         return
-    columns = TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
-        task = bar.add_task("runs", total=runs)
-        yield lambda done: bar.update(task, completed=done)
+    with progress_bar(console, "simulating", runs, TimeRemainingColumn()) as tell:
+        yield tell
 
 
 def _show(found: Simulation, target: str, as_json: bool) -> None:
@@ -178,11 +152,6 @@ def _show(found: Simulation, target: str, as_json: bool) -> None:
         with console.capture() as shown:  # rich itself exits when nobody reads what it writes
             show_forecast(console, found, target)
         text = shown.get()
-    try:
+    with writing_result():
         console.file.write(text)
         console.file.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as wrong:
-        drop(sys.stdout)
-        raise Broken(f"the result cannot be written: {wrong.strerror}") from None

@@ -24,7 +24,7 @@ from mce.errors import DefinitionError, brief
 from mce.flow import Flow
 from mce.tracebacks import user_traceback
 
-__all__ = ["load_flow", "load_object"]
+__all__ = ["folder_of", "load_flow", "load_object"]
 
 T = TypeVar("T")
 _LISTED = 8
@@ -47,6 +47,12 @@ def load_object(target: str) -> Any:
     return _object(place, name)
 
 
+def folder_of(target: str) -> Path:
+    """Give the folder that is searched first for what ``target`` imports: its file's, or the current one."""
+    place = target.rpartition(":")[0]
+    return Path(place).resolve().parent if _is_path(place) else Path.cwd()
+
+
 def _object(place: str, name: str) -> Any:
     module = _module(place)
     return _guarded(place, lambda: _attribute(module, place, name))
@@ -66,9 +72,11 @@ def _no_name(target: str) -> str:
 def _module(place: str) -> ModuleType:
     if not place:
         raise WrongCall(f"TARGET says no module or file before the colon: {_FORM}")
-    if place.endswith(".py") or "/" in place or os.sep in place:
-        return _from_file(Path(place))
-    return _from_package(place)
+    return _from_file(Path(place)) if _is_path(place) else _from_package(place)
+
+
+def _is_path(place: str) -> bool:
+    return place.endswith(".py") or "/" in place or os.sep in place
 
 
 # -- files ------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from operator import itemgetter, length_hint
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mce.names import Names, numbered
-from mce.syntax import StepSpec
+from mce.syntax import Node, StepSpec
 
 if TYPE_CHECKING:
     from mce.engine.fiber import Fiber
@@ -125,13 +125,15 @@ class Block:
     ``fetch``, ``fetch:2``.
     """
 
-    __slots__ = ("names", "ops", "ordinals", "sections", "single_call")
+    __slots__ = ("bound", "names", "ops", "ordinals", "sections", "single_call")
 
     def __init__(self) -> None:
         self.names: dict[int, str] = {}
         self.ops: list[Op] = []
         self.ordinals: list[int] = []
         self.sections: list[tuple[int, Names]] = []
+        self.bound: Node | None = None
+        """What is before the last operation, in a block that its frame alone has: see :func:`continue_bound`."""
         self.single_call: Any = None
         """The operation, if it is the only one and an async call without a context: the hot case of ``do`` blocks."""
 
@@ -141,6 +143,13 @@ class Block:
         self.ops.append(op)
         self.ordinals.append(ordinal)
         self.single_call = op if op.code == CALL and len(self.ops) == 1 else None
+
+    def ending_with(self, last: Op) -> Block:
+        """Give a copy of this block with another ``last`` operation, which is called the same."""
+        found = Block()
+        found.names, found.ordinals, found.sections = self.names, self.ordinals, self.sections
+        found.ops = [*self.ops[:-1], last]
+        return found
 
     def replaying(self, exc: BaseException | None, value: Any) -> Block:
         """Give this block of one call as one in which the call, which has been made, raises or gives the same again."""
@@ -171,7 +180,7 @@ class Block:
         if at < 0:
             return self.sections[0][1].prefix().rstrip("/") if self.sections else ""
         if (known := self.names.get(at)) is None:
-            section = bisect_right(self.sections, at, key=itemgetter(0)) - 1
+            section = bisect_right(self.sections, at, key=itemgetter(0)) - 1 if len(self.sections) > 1 else 0
             known = self.sections[section][1].prefix() + numbered(self.ops[at].label, self.ordinals[at])
             if len(self.names) < _NAMES_KEPT:
                 self.names[at] = known

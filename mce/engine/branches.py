@@ -1,7 +1,7 @@
 """Where branches meet: ``Par``, ``Each`` and ``Race``, concurrently or in turn, and how their ends are joined.
 
 A branch starts from the state at the fork and carries the change it made. ``Forks`` decides after every branch that
-ended whether the others still matter; ``_meet`` then joins values, faults and changes by the rules of design 5.
+ended whether the others still matter; ``meet`` then joins values, faults and changes by the rules of design 5.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from mce.engine.tasks import innermost
 from mce.errors import brief
 from mce.outcome import Place, Sibling
 from mce.state import Change, join, replace_state
-from mce.syntax import Join
+from mce.syntax import Join, Node
 
-__all__ = ["EachRegion", "ForkRegion", "RaceRegion"]
+__all__ = ["Branch", "EachRegion", "End", "ForkRegion", "RaceRegion", "run_branch"]
 
 
 @dataclass(slots=True)
-class _End:
-    """How one branch ended."""
+class End:
+    """How one branch ended, or a stretch of it: with a ``value`` or a ``fault``, and by ``change`` in ``state``."""
 
     value: Any
     fault: Fault | None
@@ -38,7 +38,7 @@ class _End:
 
 
 @dataclass(slots=True)
-class _Branch:
+class Branch:
     """What one branch runs; an element's says which of an ``each`` it is, whose name its block is under."""
 
     block: Block
@@ -54,12 +54,14 @@ class _Branch:
 class ForkRegion(Region):
     """Branches and how they meet."""
 
-    __slots__ = ("blocks", "join")
+    __slots__ = ("blocks", "join", "node")
 
     def __init__(self, at: At, blocks: list[Block], how: Join) -> None:
         super().__init__(at, FORK)
         self.blocks = blocks
         self.join = how
+        self.node: Node | None = None
+        """What it was compiled of, for those who send it elsewhere."""
 
     def settle_code(self) -> None:
         """Go through the branches in turn, with no task, when none but the last does more than compute.
@@ -82,8 +84,8 @@ class ForkRegion(Region):
     def limit(self) -> int | None:
         return None
 
-    def branches(self, value: Any) -> list[_Branch]:
-        return [_Branch(block, value) for block in self.blocks]
+    def branches(self, value: Any) -> list[Branch]:
+        return [Branch(block, value) for block in self.blocks]
 
     def name_of(self, index: int) -> str:
         return f"{self.name}[{index}]"
@@ -91,7 +93,7 @@ class ForkRegion(Region):
     def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:
         branches = self.branches(value)
         if not branches:
-            return ops, self._meet(fiber, [])
+            return ops, self.meet(fiber, [])
         frame = _InTurn(ops, self, branches, fiber)
         fiber.frames.append(frame)
         return frame.begin(fiber)
@@ -99,15 +101,26 @@ class ForkRegion(Region):
     async def fork(self, fiber: Fiber, value: Any) -> Any:
         branches = self.branches(value)
         if not branches:
-            return self._meet(fiber, [])
-        ends: list[_End | None] = [None] * len(branches)
+            return self.meet(fiber, [])
+        ended = None if fiber.run.spread is None else await fiber.run.spread(self, fiber, branches)
+        ends, order = ended or await self.run(fiber, branches, self.limit)
+        await self._reach(fiber, ends)
+        return self.meet(fiber, ends, order)
+
+    async def run(
+        self, fiber: Fiber, branches: Sequence[Branch], limit: int | None
+    ) -> tuple[list[End | None], list[int]]:
+        """Run ``branches``, at most ``limit`` at once, till the others do not matter; give their ends, and the order.
+
+        The one call that a branch often is needs no interpreter, unless it gives or raises more than a value.
+        """
+        ends: list[End | None] = [None] * len(branches)
         order: list[int] = []
         waiting = iter(range(len(branches)))
         over, careful = False, fiber.careful
         only_failures_matter = self.mode not in ("race", "quorum")
 
         async def work(group: Group, queue: Iterable[int]) -> None:
-            # The one call that a branch often is needs no interpreter, unless it gives or raises more than a value.
             nonlocal over
             for at in queue:
                 if over:  # cancelling stops what waits; what has not begun must not begin
@@ -115,17 +128,17 @@ class ForkRegion(Region):
                 branch = branches[at]
                 call = None if careful else branch.block.single_call
                 if call is None:
-                    end = await _run_branch(fiber, branch, branch.block)
+                    end = await run_branch(fiber, branch, branch.block)
                 else:
                     try:
                         value = await call.fn(branch.value)
                     except BaseException as exc:
-                        end = await _run_branch(fiber, branch, branch.block.replaying(exc, None))
+                        end = await run_branch(fiber, branch, branch.block.replaying(exc, None))
                     else:
                         if value.__class__ in SPECIAL:
-                            end = await _run_branch(fiber, branch, branch.block.replaying(None, value))
+                            end = await run_branch(fiber, branch, branch.block.replaying(None, value))
                         else:
-                            end = _End(value, None, fiber.state, None)
+                            end = End(value, None, fiber.state, None)
                 ends[at] = end
                 order.append(at)
                 if only_failures_matter and end.fault is None:
@@ -137,18 +150,17 @@ class ForkRegion(Region):
         try:
             async with open_group() as group:
                 name = fiber.within(self.name) if fiber.careful else self.label  # a path takes time to put together
-                if self.limit is None:
+                if limit is None:
                     for at in range(len(branches)):
                         group.launch(work, group, (at,), name=f"{name}[{at}]")
                 else:
-                    for worker in range(min(self.limit, len(branches))):
+                    for worker in range(min(limit, len(branches))):
                         group.launch(work, group, waiting, name=f"{name}, worker {worker}")
         except BaseExceptionGroup as raised:
             raise innermost(raised) from None
-        await self._reach(fiber, ends)
-        return self._meet(fiber, ends, order)
+        return ends, order
 
-    def is_over(self, ends: Sequence[_End | None], order: Sequence[int], end: _End) -> bool:
+    def is_over(self, ends: Sequence[End | None], order: Sequence[int], end: End) -> bool:
         """Whether the branches still running do not matter any more, now that ``end`` is there."""
         match self.mode:
             case "fail_fast":
@@ -162,14 +174,14 @@ class ForkRegion(Region):
             case _:
                 return False
 
-    async def _reach(self, fiber: Fiber, ends: Sequence[_End | None]) -> None:
+    async def _reach(self, fiber: Fiber, ends: Sequence[End | None]) -> None:
         if fiber.run.probe is not None:
             place = Place(fiber.within(self.name), fiber.attempt())
             await reach(fiber, "merge", place, self.label, _results(ends))
 
     # -- meeting ------------------------------------------------------------------------------------------------------
 
-    def _meet(self, fiber: Fiber, ends: Sequence[_End | None], order: Sequence[int] = ()) -> Any:
+    def meet(self, fiber: Fiber, ends: Sequence[End | None], order: Sequence[int] = ()) -> Any:
         """Join what the branches made; ``order`` lists them as they ended. Raises ``Halt`` when the join fails."""
         won = [at for at in order if (end := ends[at]) is not None and end.fault is None]
         lost = sorted(at for at in order if (end := ends[at]) is not None and end.fault is not None)
@@ -198,12 +210,12 @@ class ForkRegion(Region):
         return 1 if self.mode == "race" else self.join.count
 
     @staticmethod
-    def _end(ends: Sequence[_End | None], at: int) -> _End:
+    def _end(ends: Sequence[End | None], at: int) -> End:
         end = ends[at]
         assert end is not None
         return end
 
-    def _merge(self, fiber: Fiber, ends: Sequence[_End | None], chosen: Sequence[int]) -> None:
+    def _merge(self, fiber: Fiber, ends: Sequence[End | None], chosen: Sequence[int]) -> None:
         """Take over the state changes of the branches ``chosen``, which are in branch order."""
         found = [self._end(ends, at) for at in chosen]
         if self.join.merge is not None and found:
@@ -217,7 +229,7 @@ class ForkRegion(Region):
         state, change = join(fiber.state, [end.change for end in found], names)
         fiber.adopt(state, change)
 
-    def _fail_as(self, fiber: Fiber, ends: Sequence[_End | None], at: int, *, keep_state: bool) -> None:
+    def _fail_as(self, fiber: Fiber, ends: Sequence[End | None], at: int, *, keep_state: bool) -> None:
         """Fail as branch ``at`` did, telling what its siblings had produced."""
         end = self._end(ends, at)
         assert end.fault is not None
@@ -230,7 +242,7 @@ class ForkRegion(Region):
         )
         raise Halt(end.fault.beside(siblings))
 
-    def _fail_all(self, fiber: Fiber, ends: Sequence[_End | None], lost: Sequence[int]) -> None:
+    def _fail_all(self, fiber: Fiber, ends: Sequence[End | None], lost: Sequence[int]) -> None:
         """Fail with the errors of all branches ``lost``, in branch order; as the first defect if one is among them."""
         faults = {at: fault for at in lost if (fault := self._end(ends, at).fault) is not None}
         for at, fault in faults.items():
@@ -260,7 +272,7 @@ class EachRegion(ForkRegion):
     def _may_wait(self) -> int:
         return 1
 
-    def branches(self, value: Any) -> list[_Branch]:
+    def branches(self, value: Any) -> list[Branch]:
         try:
             elements = list(value)
         except TypeError:
@@ -270,7 +282,7 @@ class EachRegion(ForkRegion):
                 f"{self.label} takes an iterable and was given {type(value).__name__} {brief(value, 60)}"
             ) from None
         block = self.blocks[0]
-        return [_Branch(block, element, self, at) for at, element in enumerate(elements)]
+        return [Branch(block, element, self, at) for at, element in enumerate(elements)]
 
 
 class RaceRegion(ForkRegion):
@@ -286,14 +298,14 @@ class RaceRegion(ForkRegion):
         return "race"
 
 
-async def _run_branch(parent: Fiber, branch: _Branch, block: Block) -> _End:
+async def run_branch(parent: Fiber, branch: Branch, block: Block) -> End:
     """Run ``block`` as the branch to its end; only cancellation is raised."""
     fiber = Fiber(parent.run, block, parent.state, parent=parent, segment=branch.segment)
     try:
         value = await parent.run.execute(fiber, block, branch.value)
     except Halt as halt:
-        return _End(None, halt.fault, fiber.state, fiber.change)
-    return _End(value, None, fiber.state, fiber.change)
+        return End(None, halt.fault, fiber.state, fiber.change)
+    return End(value, None, fiber.state, fiber.change)
 
 
 class _InTurn(Frame):
@@ -301,11 +313,11 @@ class _InTurn(Frame):
 
     __slots__ = ("at", "branches", "change", "ends", "order", "recording", "region", "state")
 
-    def __init__(self, ops: Iterator[Op], region: ForkRegion, branches: list[_Branch], fiber: Fiber) -> None:
+    def __init__(self, ops: Iterator[Op], region: ForkRegion, branches: list[Branch], fiber: Fiber) -> None:
         super().__init__(ops, branches[0].block)
         self.region = region
         self.branches = branches
-        self.ends: list[_End | None] = [None] * len(branches)
+        self.ends: list[End | None] = [None] * len(branches)
         self.order: list[int] = []
         self.at = 0
         self.state, self.change, self.recording = fiber.state, fiber.change, fiber.recording
@@ -322,7 +334,7 @@ class _InTurn(Frame):
 
     def _ended(self, fiber: Fiber, value: Any, fault: Fault | None) -> bool:
         """Keep how the branch ended; say whether the next one is to start."""
-        end = _End(value, fault, fiber.state, fiber.change)
+        end = End(value, fault, fiber.state, fiber.change)
         self.ends[self.at] = end
         self.order.append(self.at)
         over = self.region.is_over(self.ends, self.order, end) or self.at + 1 == len(self.branches)
@@ -332,7 +344,7 @@ class _InTurn(Frame):
 
     def _join(self, fiber: Fiber) -> Any:
         self._restore(fiber)
-        return self.region._meet(fiber, self.ends, self.order)
+        return self.region.meet(fiber, self.ends, self.order)
 
     def _restore(self, fiber: Fiber) -> None:
         fiber.state, fiber.change, fiber.recording = self.state, self.change, self.recording
@@ -360,10 +372,10 @@ class _InTurn(Frame):
         return None
 
 
-def _result(end: _End) -> Any:
+def _result(end: End) -> Any:
     return Success(end.value) if end.fault is None else Failure(end.fault.error)
 
 
-def _results(ends: Sequence[_End | None]) -> tuple[Any, ...]:
+def _results(ends: Sequence[End | None]) -> tuple[Any, ...]:
     """Give the result of every branch that has ended, in branch order."""
     return tuple(_result(end) for end in ends if end is not None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -18,28 +18,33 @@ from mce.engine.points import instead_of
 from mce.errors import InvalidOutput, brief
 from mce.events import StepFailed, StepFinished, StepStarted
 from mce.flow import Flow
+from mce.records import unguarded
 from mce.syntax import Arguments, StepSpec
 
 __all__ = ["call", "check_output"]
 
+_started, _finished = unguarded(StepStarted), unguarded(StepFinished)
 
-async def call(fiber: Fiber, op: Op, value: Any) -> Any:
-    """Call the step of ``op`` on ``value`` and give what it returned, as it returned it."""
+
+def call(fiber: Fiber, op: Op, value: Any) -> Coroutine[Any, Any, Any]:
+    """Give the call of the step of ``op`` on ``value``, to be awaited: it gives what the step does, as it does."""
     run, spec = fiber.run, op.spec
     assert spec is not None
     if spec.internal:
-        return await _call(fiber, op, spec, value)
+        return _call(fiber, op, spec, value)
     if fiber.meter is not None:
         fiber.meter.begin_step(fiber)
     if spec.idempotent is False:
         fiber.forbid_repeat()
     if run.listener is None:
-        return await _call_checked(fiber, op, spec, value)
-    return await _call_watched(fiber, op, spec, value)
+        return _call_checked(fiber, op, spec, value)
+    return _call_watched(fiber, op, spec, value)
 
 
 async def _call_checked(fiber: Fiber, op: Op, spec: StepSpec, value: Any) -> Any:
-    if fiber.run.probe is None:
+    if spec.idempotent is False and fiber.run.once is not None:
+        result = await fiber.run.once(lambda: _call(fiber, op, spec, value), fiber, op)
+    elif fiber.run.probe is None:
         result = await _call(fiber, op, spec, value)
     else:
         result = await instead_of(_call, fiber, op, spec, value)
@@ -72,31 +77,39 @@ def arguments(spec: StepSpec, value: Any) -> tuple[tuple[Any, ...], Any]:
 
 
 async def _call_watched(fiber: Fiber, op: Op, spec: StepSpec, value: Any) -> Any:
-    run, path, attempt = fiber.run, fiber.path(), fiber.attempt()
+    path, attempt = _where(fiber)
+    run, name = fiber.run, spec.name
     tell, now = run.listener, run.backend.now
     assert tell is not None
-    tell(StepStarted(path, attempt, now(), spec.name, value))
+    tell(_started(path, attempt, now(), name, value))
     try:
         if _is_plain(run, spec, value):
             result = await op.fn(value)
         else:
             result = await _call_checked(fiber, op, spec, value)
     except BaseException as exc:
-        tell(StepFailed(path, attempt, now(), spec.name, exc, cancelled=not isinstance(exc, Exception)))
+        tell(StepFailed(path, attempt, now(), name, exc, cancelled=not isinstance(exc, Exception)))
         raise
     if result.__class__ is Failure:
-        tell(StepFailed(path, attempt, now(), spec.name, result.failure()))
+        tell(StepFailed(path, attempt, now(), name, result.failure()))
     else:
         shown = result.unwrap() if result.__class__ is Success else result
-        tell(StepFinished(path, attempt, now(), spec.name, shown))
+        tell(_finished(path, attempt, now(), name, shown))
     return result
+
+
+def _where(fiber: Fiber) -> tuple[str, int]:
+    """Give path and attempt; those of a step outside of all regions, without asking for the frames of any."""
+    if fiber.frames or fiber.parent is not None or fiber.segment is not None:
+        return fiber.path(), fiber.attempt()
+    return fiber.block.name(fiber.ops), fiber.begun_attempt
 
 
 def _is_plain(run: Run, spec: StepSpec, value: Any) -> bool:
     """Whether a watched step is called with its input and nothing besides."""
     if spec.takes_context or not spec.is_async or spec.required != 1 or spec.validate:
         return False
-    asked = run.validate or run.probe is not None or run.backend.careful
+    asked = run.validate or run.probe is not None or run.backend.careful or spec.idempotent is False
     return not asked and value.__class__ is not Arguments
 
 

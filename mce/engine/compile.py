@@ -29,9 +29,9 @@ from mce.engine.branches import EachRegion, ForkRegion, RaceRegion
 from mce.engine.budget import BudgetRegion
 from mce.engine.dag import DagRegion
 from mce.engine.direct import DirectRegion
+from mce.engine.dynamic import DynamicRegion
 from mce.engine.frames import (
     ChoiceRegion,
-    DynamicRegion,
     FailRegion,
     FocusRegion,
     LoopRegion,
@@ -71,7 +71,7 @@ from mce.syntax import (
     Transact,
 )
 
-__all__ = ["check_takes_one", "compile_node"]
+__all__ = ["check_takes_one", "compile_node", "compile_region"]
 
 
 def compile_node(node: Node, careful: bool) -> Block:
@@ -84,11 +84,21 @@ def compile_node(node: Node, careful: bool) -> Block:
     try:
         kept = node.compiled
     except AttributeError:
-        kept = [None, None, None]
+        kept = [None, None, None, None]
         object.__setattr__(node, "compiled", kept)
     if kept[careful] is None:
         kept[careful] = _Compiler(careful).block(node, Names())
     return kept[careful]  # type: ignore[no-any-return]
+
+
+def compile_region(node: Node, prefix: str, own_name: str, careful: bool) -> Block:
+    """Give a block of the region ``node`` alone, in which it is named as where it was found: ``prefix/own_name``."""
+    block = Block()
+    at = At(region_label(node), Names(None, prefix.rstrip("/")), own_name)
+    compiler = _Compiler(careful)
+    block.append(compiler.region(node, at), 1, at.names)
+    compiler.finish()
+    return block
 
 
 def check_takes_one(spec: StepSpec) -> None:
@@ -118,11 +128,15 @@ class _Compiler:
         block = Block()
         self.root = node
         self.work.append((node, block, names))
+        self.finish()
+        return block
+
+    def finish(self) -> None:
+        """Compile all that is left to be compiled."""
         while self.work:
             self.emit(*self.work.pop())
         for fork in self.forks:
             fork.settle_code()
-        return block
 
     def later(self, node: Node, names: Names) -> Block:
         """Give the block that ``node`` will be compiled into; whatever is asked for last is compiled first."""
@@ -226,6 +240,8 @@ class _Compiler:
         ordinal = names.ordinal(label)
         name = numbered(label, ordinal)
         region = self.region(node, At(label, names, name))
+        if isinstance(region, ForkRegion):
+            region.node = node
         if isinstance(region, ForkRegion | DagRegion):
             self.forks.append(region)
         block.append(region, ordinal, names)

@@ -14,6 +14,7 @@ from typing import Any
 from returns.result import Failure, Result, Success
 
 from mce.engine.blocks import CHECKPOINT_EVERY, ENTER, FN, FORK, PURE_CALL, VALUE, At, Block, Op, Region
+from mce.engine.branches import End
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume
 from mce.engine.groups import Group, open_group
@@ -26,7 +27,7 @@ from mce.outcome import Place, Sibling
 from mce.state import Change
 from mce.syntax import Arguments, Dag, Ref, Takes
 
-__all__ = ["DagRegion"]
+__all__ = ["Course", "DagRegion"]
 
 
 class _Task:
@@ -100,10 +101,10 @@ class DagRegion(Region):
         return f"{self.name}/{self.tasks[place].label}"
 
     def enter(self, fiber: Fiber, ops: Iterator[Op], value: Any) -> Resume:
-        return _InTurn(ops, _Course(self, fiber, value)).next(fiber)
+        return _InTurn(ops, Course(self, fiber, value)).next(fiber)
 
     async def fork(self, fiber: Fiber, value: Any) -> Any:
-        course = _Course(self, fiber, value)
+        course = Course(self, fiber, value)
         first = [place for place, task in enumerate(self.tasks) if not task.waits]
         try:
             async with open_group() as group:
@@ -117,7 +118,7 @@ class DagRegion(Region):
         return course.finish()
 
 
-class _Course:
+class Course:
     """One run of a dag: what its tasks have given and written so far, and whether it is ``over`` before its end.
 
     After a failure that does not end the dag, a task that waits for the failed one is passed over: that failure counts
@@ -171,6 +172,12 @@ class _Course:
         if fault is not None:
             self.faults[place] = fault
             self.over = self.region.mode == "fail_fast"
+
+    def told(self, place: int, end: End | None) -> None:
+        """Learn how a task ended that ran elsewhere; ``None`` if it did not come to its end."""
+        start = self.begin(place)
+        if start is not None and end is not None:
+            self.end(place, end.value, end.fault, start, end.state, end.change)
 
     def results(self) -> tuple[Result[Any, Any], ...]:
         """Give the result of every task that has ended, in the order of the tasks."""
@@ -240,7 +247,7 @@ class _InTurn(Frame):
 
     __slots__ = ("change", "course", "place", "recording", "start", "state")
 
-    def __init__(self, ops: Iterator[Op], course: _Course) -> None:
+    def __init__(self, ops: Iterator[Op], course: Course) -> None:
         super().__init__(ops, Block())
         self.course = course
         self.place = -1
@@ -287,7 +294,7 @@ class _Workers:
 
     __slots__ = ("course", "group", "missing", "name")
 
-    def __init__(self, course: _Course, group: Group) -> None:
+    def __init__(self, course: Course, group: Group) -> None:
         self.course = course
         self.group = group
         self.missing = [len(task.waits) for task in course.region.tasks]

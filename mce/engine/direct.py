@@ -16,17 +16,19 @@ from typing import Any
 from returns.result import Failure, Success
 
 from mce.engine.blocks import CHECKPOINT_EVERY, At, Block, Op, Region
+from mce.engine.dynamic import continue_with
 from mce.engine.fiber import Fault, Fiber, Halt
-from mce.engine.frames import Frame, Resume, continue_with
+from mce.engine.frames import Frame, Resume
 from mce.errors import Defect, Failed, StateConflict, UsageError, brief
-from mce.flow import Applied, Flow, Ready
+from mce.flow import Flow
+from mce.lazy import Applied, Bound, Called, Ready
 from mce.outcome import Place
 from mce.step_types import Step
 from mce.syntax import Arguments, Given
 
 __all__ = ["SPECIAL", "Direct", "DirectRegion"]
 
-SPECIAL: frozenset[Any] = frozenset((Success, Failure, Flow, Applied, Ready, Step))
+SPECIAL: frozenset[Any] = frozenset((Success, Failure, Flow, Applied, Bound, Called, Ready, Step))
 """The classes of which a step's own return is more than a value."""
 
 _EMPTY = Block()
@@ -52,21 +54,33 @@ class DirectRegion(Region):
         block = self.fn(value)
         if not (iscoroutine(block) or isgenerator(block)):
             raise TypeError(f"{self.label} under @do must be an async def or a generator, and gave {brief(block, 60)}")
-        fiber.frames.append(Direct(ops, self.name, block))
+        fiber.frames.append(Direct(ops, self.name, block, fiber.run.compile))
         return iter(()), None
 
 
 class Direct(Frame):
     """A ``do`` block in the middle of its run; ``turn`` counts the flows it has awaited."""
 
-    __slots__ = ("coroutine", "name", "thrown", "turn")
+    __slots__ = ("compile", "coroutine", "name", "running", "thrown", "turn")
+    running: Block | Called[Any, Any, Any, Any]
 
-    def __init__(self, ops: Iterator[Op], name: str, coroutine: Any) -> None:
+    def __init__(self, ops: Iterator[Op], name: str, coroutine: Any, compile: Callable[[Any, bool], Block]) -> None:
         super().__init__(ops, _EMPTY)
         self.name = name
         self.coroutine = coroutine
+        self.compile = compile
         self.turn = -1
         self.thrown: deque[tuple[BaseException, Fault]] = deque(maxlen=_REMEMBERED)
+
+    @property
+    def block(self) -> Block:
+        """The block of what is awaited; of a step that is only called, found when somebody asks."""
+        running = self.running
+        return running if isinstance(running, Block) else self.compile(running.body, False)
+
+    @block.setter
+    def block(self, block: Block) -> None:
+        self.running = block
 
     def scope(self) -> str:
         return f"{self.name}#{self.turn}" if self.turn >= 0 else self.name
@@ -77,7 +91,7 @@ class Direct(Frame):
         Long on purpose: a step that is awaited, the common case, is called here without going back to the loop.
         """
         run, coroutine, careful = fiber.run, self.coroutine, fiber.careful
-        node: Any
+        plain: Any = None  # the class of the last value that was no more than a value, as the next one mostly is
         if self.turn < 0 and run.careful and iscoroutine(coroutine):
             await run.backend.need_loop()
         budget = CHECKPOINT_EVERY
@@ -94,33 +108,48 @@ class Direct(Frame):
                     raise
                 raise Halt(again) from None
             exc = None
-            if awaited.__class__ is Applied and not careful:
+            if awaited.__class__ is Called and not careful:
                 self.turn += 1
-                value = awaited.input
-                block = self.block = awaited.body.compiled[0] or run.compile(awaited.body, False)
+                self.running = awaited
+                value, fn = awaited.input, awaited.body.fn
+            elif awaited.__class__ is Ready:
+                self.turn += 1
+                self.running = _EMPTY
+                value = awaited.value
+                budget -= 1
+                if not budget:
+                    budget = CHECKPOINT_EVERY
+                    await run.backend.checkpoint()
+                continue
             elif isinstance(awaited, Flow):
                 self.turn += 1
-                value, node = None, awaited.node
-                if node.__class__ is Given:
-                    value, node = node.value, node.body
-                block = self.block = run.compile(node, careful or value.__class__ is Arguments)
+                if isinstance(awaited, Applied):
+                    value, node = awaited.input, awaited.body
+                else:
+                    value, node = None, awaited.node
+                    if isinstance(node, Given):
+                        value, node = node.value, node.body
+                self.running = block = run.compile(node, careful or value.__class__ is Arguments)
+                if (op := block.single_call) is None:
+                    return iter(block.ops), value
+                fn = op.fn
             else:
+                self.running = self.block  # while it waits, it holds no input of a step that has ended
                 value, exc = await self._pass(awaited)
                 continue
-            op = block.single_call
-            if op is None:
-                return iter(block.ops), value
             try:
-                value = await op.fn(value)
-                if value.__class__ in SPECIAL:
-                    if value.__class__ is Success:
+                value = await fn(value)
+                kind = value.__class__
+                if kind is not plain:
+                    if kind not in SPECIAL:
+                        plain = kind
+                    elif kind is Success:
                         value = value.unwrap()
-                    elif value.__class__ is Failure:
-                        fiber.ops = block.past_first()
-                        raise Halt(Fault(value.failure(), True, fiber.place()))
                     else:
-                        ops = fiber.ops = block.past_first()
-                        return continue_with(fiber, ops, value.node, block.name(ops))
+                        ops = fiber.ops = self.block.past_first()
+                        if kind is Failure:
+                            raise Halt(Fault(value.failure(), True, fiber.place()))
+                        return continue_with(fiber, ops, value, self.block.name(ops))
                 budget -= 1
                 if not budget:
                     budget = CHECKPOINT_EVERY
@@ -128,10 +157,10 @@ class Direct(Frame):
             except Halt as halt:
                 exc = self._raised(halt.fault)
             except Exception as error:
-                fiber.ops = block.past_first()
-                exc = self._raised(fiber.fault(error, op.spec.raises))
+                fiber.ops = self.block.past_first()
+                exc = self._raised(fiber.fault(error, self.block.single_call.spec.raises))
             except BaseException:  # goes the way of every cancellation: through the loop, and from there into the block
-                fiber.ops = block.past_first()
+                fiber.ops = self.block.past_first()
                 raise
 
     def _again(self, fiber: Fiber, error: BaseException) -> Fault | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Coroutine, Hashable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from returns.result import Result
@@ -17,6 +17,7 @@ from mce.engine.blocks import Block, Op
 from mce.errors import Defect, StateConflict
 from mce.events import Emitted, Listener, StateChanged
 from mce.outcome import Place, Sibling
+from mce.records import dataclass
 from mce.reducers import Shape
 from mce.state import Change, compose, replace_state, update_state
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mce.engine.budget import Meter
     from mce.engine.frames import Frame
     from mce.engine.points import Probe
-    from mce.engine.protocol import Backend
+    from mce.engine.protocol import Backend, Once, Share, Spread
 
 __all__ = ["Fault", "Fiber", "Halt", "Run"]
 
@@ -80,6 +81,9 @@ class Run:
     careful: bool = False
     probe: Probe | None = None
     shared: dict[Any, Any] = field(default_factory=dict)
+    spread: Spread | None = None
+    once: Once | None = None
+    share: Share | None = None
 
 
 class Fiber:
@@ -134,11 +138,11 @@ class Fiber:
     def scopes(self) -> list[str]:
         """List the scopes this fiber is in, outermost first, each as it reads in a path."""
         found: list[str] = []
-        for fiber in reversed(list(self.lineage())):
+        for fiber in (self,) if self.parent is None else reversed(list(self.lineage())):
             if fiber.segment is not None and (segment := fiber.segment()):
                 found.append(segment)
             if fiber.frames:
-                found.extend(scope for frame in fiber.frames if (scope := frame.scope()))
+                found += [scope for frame in fiber.frames if (scope := frame.scope())]
         return found
 
     def path(self) -> str:
@@ -148,7 +152,7 @@ class Fiber:
 
     def within(self, name: str) -> str:
         """Give the path of what is called ``name`` in the current scope."""
-        if self.parent is None and not self.frames:
+        if self.parent is None and self.segment is None and not self.frames:
             return name
         return "/".join([*self.scopes(), name] if name else self.scopes())
 
@@ -236,9 +240,9 @@ class Fiber:
         return self.run.backend
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
-        found = self.run.shared
+        found, share = self.run.shared, self.run.share
         if key not in found:
-            found[key] = make()
+            found[key] = make() if share is None else share(key, make())
         return found[key]  # type: ignore[no-any-return]
 
     def lineage(self) -> Iterator[Fiber]:

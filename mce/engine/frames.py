@@ -2,7 +2,7 @@
 
 A frame remembers where its parent goes on (``ops``) and which of its own blocks is running (``block``). The loop tells
 it how that block ended: ``leave`` with a value, ``fail`` with a fault, ``cancel`` with the exception that cancels.
-Policies are in :mod:`mce.engine.policies`, ``do`` blocks in :mod:`mce.engine.direct`, branches in
+Policies are in :mod:`mce.engine.policies`, what ``bind`` becomes in :mod:`mce.engine.dynamic`, ``do`` blocks in :mod:`mce.engine.direct`, branches in
 :mod:`mce.engine.branches`.
 """
 
@@ -10,23 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from operator import length_hint
 from typing import Any
 
 from returns.result import Result
 
-from mce.engine.blocks import BIND, At, Block, Op, Region
+from mce.engine.blocks import At, Block, Op, Region
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.errors import LoopLimit, brief
-from mce.flow import Flow
 from mce.lens import Lens
 from mce.outcome import Place
 from mce.state import Change
-from mce.syntax import Again, Arguments, Done, Given, Node, Pure
+from mce.syntax import Again, Done
 
 __all__ = [
     "ChoiceRegion",
-    "DynamicRegion",
     "FailRegion",
     "FocusRegion",
     "Frame",
@@ -36,9 +33,6 @@ __all__ = [
     "Return",
     "StateRegion",
     "TransactRegion",
-    "continue_with",
-    "expand",
-    "step_into",
 ]
 
 Resume = tuple[Iterator[Op], Any]
@@ -133,75 +127,6 @@ class ChoiceRegion(Region):
             raise LookupError(f"{self.label} selected {brief(key, 60)}, none of its cases {known}, and has no default")
         fiber.frames.append(Return(ops, block))
         return iter(block.ops), value
-
-
-class _Expansion(Frame):
-    """What a dynamic region became; ``turn`` counts the tail calls that took this frame over."""
-
-    __slots__ = ("name", "turn")
-
-    def __init__(self, ops: Iterator[Op], block: Block, name: str) -> None:
-        super().__init__(ops, block)
-        self.name = name
-        self.turn = 0
-
-    def scope(self) -> str:
-        return f"{self.name}~{self.turn}" if self.turn else self.name
-
-
-def continue_with(fiber: Fiber, ops: Iterator[Op], node: Node, name: str) -> Resume:
-    """Go on with the closed flow ``node``, which the region called ``name`` became, and then with ``ops``.
-
-    In tail position the frame of the dynamic region around is taken over, so that tail-recursive ``bind`` needs no
-    memory and its paths do not grow.
-    """
-    value = None
-    while isinstance(node, Given):
-        value, node = node.value, node.body
-    if isinstance(node, Pure):
-        return ops, node.value
-    block = fiber.run.compile(node, fiber.careful or value.__class__ is Arguments)
-    expand(fiber, ops, block, name)
-    return iter(block.ops), value
-
-
-def expand(fiber: Fiber, ops: Iterator[Op], block: Block, name: str) -> None:
-    """Push the frame of ``block``, which the region called ``name`` became, after which come ``ops``."""
-    frames = fiber.frames
-    while frames and not length_hint(ops) and frames[-1].__class__ is Return:
-        ops = frames.pop().ops
-    top = frames[-1] if frames else None
-    if isinstance(top, _Expansion) and not length_hint(ops):
-        top.turn += 1
-        top.block = block
-    else:
-        frames.append(_Expansion(ops, block, name))
-
-
-def step_into(fiber: Fiber, ops: Iterator[Op], block: Block, name: str) -> Iterator[Op]:
-    """The same for a ``block`` of one call that has been made; gives what follows that call, which is nothing."""
-    expand(fiber, ops, block, name)
-    fiber.ops = found = block.past_first()
-    return found
-
-
-class DynamicRegion(Region):
-    """Continue with the flow that a function makes of the value."""
-
-    __slots__ = ()
-
-    def __init__(self, at: At, f: Callable[[Any], Any]) -> None:
-        super().__init__(at, BIND)
-        self.fn = f
-
-    def expand(self, fiber: Fiber, ops: Iterator[Op], flow: Any) -> Resume:
-        """Go on with ``flow``, which the function gave, and then with ``ops``."""
-        if not isinstance(flow, Flow):
-            raise TypeError(
-                f"{self.label} must give a closed flow and gave {type(flow).__name__} {brief(flow, 60)}; "
-                f"for a plain value say pure(value), or use map instead of bind"
-            )
-        return continue_with(fiber, ops, flow.node, self.name)
 
 
 class LoopRegion(Region):

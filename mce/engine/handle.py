@@ -7,7 +7,6 @@ stream, cancelling whoever waits for it, or dropping it cancels the run.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
@@ -17,6 +16,7 @@ import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 from typing_extensions import TypeVar
 
+from mce.engine.mailbox import Mailbox
 from mce.engine.run import prepare
 from mce.engine.tasks import caller_from_threads, spawn
 from mce.errors import RunCancelled, UsageError
@@ -39,13 +39,11 @@ class Handle(Generic[A, E, S]):
         self.run_id = self._prepared.run_id
         self._scope = anyio.CancelScope()
         self._done = anyio.Event()
-        self._news = anyio.Event()
-        self._buffer: deque[Event] = deque()
+        self._mail = Mailbox()
         self._outcome: Outcome[A, E, S] | None = None
         self._broken: BaseException | None = None
         self._watched = False
         self._started = False
-        self._thread = threading.get_ident()
         self._soon = caller_from_threads()
         self._task = spawn(self._main)
 
@@ -53,7 +51,7 @@ class Handle(Generic[A, E, S]):
         self._started = True
         _around.set(self)
         if self._watched:
-            self._prepared.listener = self._hear
+            self._prepared.listener = self._mail.put
         try:
             with self._scope:
                 self._outcome = await self._prepared.backend.run(self._prepared.run)
@@ -63,18 +61,7 @@ class Handle(Generic[A, E, S]):
                 raise
         finally:
             self._done.set()
-            self._news.set()
-
-    def _hear(self, event: Event) -> None:
-        """Keep an event, which may come from any thread."""
-        self._buffer.append(event)
-        if threading.get_ident() == self._thread:
-            self._wake()
-        else:
-            self._soon(self._wake)
-
-    def _wake(self) -> None:
-        self._news.set()
+            self._mail.close()
 
     @property
     def done(self) -> bool:
@@ -109,30 +96,20 @@ class Handle(Generic[A, E, S]):
 
         Of several iterations each event goes to one.
         """
-        self.watch()
-        return self._events()
+        return self._events(self.watch())
 
-    async def _events(self) -> AsyncIterator[Event]:
-        while (event := await self.next_event()) is not None:
-            yield event
+    async def _events(self, mail: Mailbox) -> AsyncIterator[Event]:
+        while await mail.wait():
+            yield mail.events.popleft()
 
-    def watch(self) -> None:
-        """Have events kept from the start of the run."""
+    def watch(self) -> Mailbox:
+        """Have events kept from the start of the run, and give where."""
         if self._started and not self._watched:
             raise UsageError(
                 "events() of a run that is under way and was not watched: ask right after start(), or use stream()"
             )
         self._watched = True
-
-    async def next_event(self) -> Event | None:
-        """Wait for the next event; ``None`` when there are no more."""
-        while not self._buffer:
-            if self._done.is_set():
-                return None
-            if self._news.is_set():
-                self._news = anyio.Event()
-            await self._news.wait()
-        return self._buffer.popleft()
+        return self._mail
 
     def abandon(self) -> None:
         """Cancel the run without waiting, when nobody is left to wait."""
@@ -152,29 +129,36 @@ class Stream(Generic[A, E, S]):
         self._arguments = (flow, input, state, options)
         self._handle: Handle[A, E, S] | None = None
         self._ended = False
+        self._here: deque[Event] = deque()  # the run's own, from its start until this is closed
 
     def __aiter__(self) -> Stream[A, E, S]:
         return self
 
     async def __anext__(self) -> Event | Outcome[A, E, S]:
+        if self._here:
+            return self._here.popleft()
         if self._ended:
             raise StopAsyncIteration
-        if self._handle is None:
-            self._handle = Handle(*self._arguments)
-            self._handle.watch()
+        handle = self._handle or self._start()
+        mail = handle.watch()
         try:
-            event = await self._handle.next_event()
-            if event is not None:
-                return event
+            if await mail.wait():
+                return mail.events.popleft()
             self._ended = True
-            return await self._handle.result()
+            return await handle.result()
         except anyio.get_cancelled_exc_class():
             await self.aclose()
             raise
 
+    def _start(self) -> Handle[A, E, S]:
+        handle: Handle[A, E, S] = Handle(*self._arguments)
+        self._here = handle.watch().events
+        self._handle = handle
+        return handle
+
     async def aclose(self) -> None:
         """Cancel the run if it still goes on, and wait until it has ended."""
-        self._ended = True
+        self._ended, self._here = True, deque()
         if self._handle is not None:
             await self._handle.cancel()
 

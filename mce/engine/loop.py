@@ -7,6 +7,7 @@ open a new loop. There is one loop for watched and unwatched runs; a watched run
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from operator import length_hint
 from typing import Any
 
@@ -25,13 +26,15 @@ from mce.engine.blocks import (
     PURE_CALL,
     VALUE,
     Block,
+    Op,
 )
 from mce.engine.calls import call
 from mce.engine.direct import SPECIAL, Direct
 from mce.engine.fiber import Fault, Fiber, Halt
-from mce.engine.frames import Resume, continue_with, step_into
+from mce.engine.frames import Resume
+from mce.engine.dynamic import DynamicRegion, continue_with, expand
 from mce.engine.points import unwinding
-from mce.flow import Applied, Ready
+from mce.lazy import Called, Ready
 
 __all__ = ["execute"]
 
@@ -46,7 +49,8 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
     ops = iter(block.ops)
     budget = CHECKPOINT_EVERY
     ctx: Context[Any] | None = None
-    called: Block | None = None
+    called: Called[Any, Any, Any, Any] | None = None
+    plain: Any = None  # the class of the last value that was no more than a value, as the next one mostly is
     op: Any = None  # of a region or a leaf, by its code
     while True:
         try:
@@ -56,6 +60,34 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                     code = op.code
                     if code == CALL:
                         value = await op.fn(value)
+                    elif code == BIND:
+                        flow = op.fn(value)
+                        if flow.__class__ is Called and not fiber.careful:  # which a budget changes on the way
+                            called = flow  # its frame is pushed only for what needs a place
+                            value = await flow.body.fn(flow.input)
+                            kind = value.__class__
+                            if kind is not plain:
+                                if kind not in SPECIAL:
+                                    plain = kind
+                                elif kind is Success:
+                                    value = value.unwrap()
+                                else:
+                                    ops, called = _step_into(fiber, ops, op, flow), None
+                                    if kind is Failure:
+                                        raise Halt(Fault(value.failure(), True, fiber.place()))
+                                    ops, value = continue_with(fiber, ops, value, block_name(fiber))
+                                    break
+                            called = None
+                            budget -= 1
+                            if budget <= 0 and length_hint(ops):
+                                budget = CHECKPOINT_EVERY
+                                await fiber.run.backend.checkpoint()
+                            continue
+                        if flow.__class__ is Ready:
+                            value = flow.value
+                            continue
+                        ops, value = op.expand(fiber, ops, flow)
+                        break
                     elif code == FN:
                         for f in op.fn:
                             value = f(value)
@@ -65,34 +97,6 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                         value = await op.fn(ctx, value)
                         ctx._host = None  # closed, as by close()
                         ctx = None
-                    elif code == BIND:
-                        flow = op.fn(value)
-                        kind = flow.__class__
-                        if kind is Ready:
-                            value = flow.value
-                            continue
-                        inner = None
-                        if kind is Applied and not fiber.careful:  # which a budget changes on the way
-                            inner = flow.body.compiled[0] or fiber.run.compile(flow.body, False)
-                        if inner is None or (single := inner.single_call) is None:
-                            ops, value = op.expand(fiber, ops, flow)
-                            break
-                        called = inner  # as a frame would have it, which is pushed only for what needs a place
-                        value = await single.fn(flow.input)
-                        if value.__class__ in SPECIAL:
-                            if value.__class__ is not Success:
-                                ops, called = step_into(fiber, ops, inner, op.name), None
-                                if value.__class__ is Failure:
-                                    raise Halt(Fault(value.failure(), True, fiber.place()))
-                                ops, value = continue_with(fiber, ops, value.node, block_name(fiber))
-                                break
-                            value = value.unwrap()
-                        called = None
-                        budget -= 1
-                        if budget <= 0 and length_hint(ops):
-                            budget = CHECKPOINT_EVERY
-                            await fiber.run.backend.checkpoint()
-                        continue
                     elif code == VALUE:
                         value = op.value
                         continue
@@ -106,13 +110,16 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                     else:
                         value = await op.fork(fiber, value)
                         continue
-                    if value.__class__ in SPECIAL:
-                        if value.__class__ is Success:
+                    kind = value.__class__
+                    if kind is not plain:
+                        if kind not in SPECIAL:
+                            plain = kind
+                        elif kind is Success:
                             value = value.unwrap()
-                        elif value.__class__ is Failure:
+                        elif kind is Failure:
                             raise Halt(Fault(value.failure(), True, fiber.place()))
                         else:
-                            ops, value = continue_with(fiber, ops, value.node, block_name(fiber))
+                            ops, value = continue_with(fiber, ops, value, block_name(fiber))
                             break
                     budget -= 1
                     if budget <= 0 and length_hint(ops):  # never between the end of a block and its frame
@@ -136,11 +143,20 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                 ctx.close()
                 ctx = None
             if called is not None:
-                assert op is not None
-                step_into(fiber, ops, called, op.name)
-                op, called = called.single_call, None
+                _step_into(fiber, ops, op, called)
+                op, called = fiber.frames[-1].block.single_call, None
             raises = op.spec.raises if op is not None and op.spec is not None else ()
             ops, value = await _unwind(fiber, base, exc, raises)
+
+
+def _step_into(
+    fiber: Fiber, ops: Iterator[Op], region: DynamicRegion, flow: Called[Any, Any, Any, Any]
+) -> Iterator[Op]:
+    """Push the frame of ``flow``, which ``region`` became and which has been called; give what follows: nothing."""
+    block = fiber.run.compile(flow.body, False)
+    expand(fiber, ops, block, region.name)
+    fiber.ops = found = block.past_first()
+    return found
 
 
 def block_name(fiber: Fiber) -> str:

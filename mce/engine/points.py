@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeAlias
 
 from returns.result import Failure, Success
@@ -18,6 +18,7 @@ from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Resume, Return
 from mce.errors import UsageError, brief
 from mce.outcome import Place
+from mce.records import dataclass
 from mce.syntax import StepSpec
 
 __all__ = ["Calls", "Gives", "Point", "PointName", "Probe", "Verdict", "instead_of", "meeting", "reach", "unwinding"]

@@ -9,11 +9,49 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from mce.syntax import StepSpec
 
 if TYPE_CHECKING:
-    from mce.engine.points import Probe
+    from collections.abc import Hashable
 
-__all__ = ["Backend", "Scope"]
+    from mce.engine.blocks import Op
+    from mce.engine.branches import Branch, End, ForkRegion
+    from mce.engine.fiber import Fiber, Run
+    from mce.engine.points import Probe
+    from mce.syntax import Node
+
+__all__ = ["Backend", "Once", "Remote", "Scope", "Share", "Spread"]
 
 T = TypeVar("T")
+
+
+class Remote(Protocol):
+    """Who carries out the flow of a run in other processes, for a backend that has them."""
+
+    async def __call__(self, run: Run, node: Node, value: Any, state: Any, /) -> End:
+        """Run ``node`` on ``value`` from ``state`` to its end; only cancellation and broken machinery are raised."""
+        ...
+
+
+class Spread(Protocol):
+    """Runs the branches of a fork somewhere else, if that is worth it."""
+
+    async def __call__(
+        self, region: ForkRegion, fiber: Fiber, branches: list[Branch], /
+    ) -> tuple[list[End | None], list[int]] | None:
+        """Give how the branches ended, and the order; ``None`` to have them run here."""
+        ...
+
+
+class Once(Protocol):
+    """Sees to it that a step which must not be called twice is not, over all processes of a run."""
+
+    async def __call__(self, call: Callable[[], Coroutine[Any, Any, Any]], fiber: Fiber, op: Op, /) -> Any:
+        """Give what ``call`` gives, or gave before; raises :class:`mce.Uncertain` if nobody knows how it ended."""
+        ...
+
+
+class Share(Protocol):
+    """Makes of what branches of this process would share what all processes of the run do."""
+
+    def __call__(self, key: Hashable, local: T, /) -> T: ...
 
 
 class Scope(Protocol):
@@ -44,6 +82,11 @@ class Backend(Protocol):
     @property
     def probe(self) -> Probe | None:
         """Who is asked at the fault points of a run; ``None`` for nobody."""
+        ...
+
+    @property
+    def remote(self) -> Remote | None:
+        """Who carries out the flow in other processes; ``None`` to have it run here."""
         ...
 
     def now(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import uuid
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +40,7 @@ from mce.syntax import (
     postorder,
 )
 
-__all__ = ["Prepared", "prepare", "run", "run_sync"]
+__all__ = ["Prepared", "made", "prepare", "run", "run_sync"]
 
 
 async def run(flow: Flow[Any, Any, Any, Any], input: Any, state: Any, **options: Any) -> Outcome[Any, Any, Any]:
@@ -84,11 +85,16 @@ class Prepared:
         listener = _both(events.append, self.listener) if self.trace else self.listener
         probe = backend.probe
         careful = listener is not None or self.validate or backend.careful or probe is not None
-        deps = await _made(self.deps, backend)
+        deps = self.deps if backend.remote is not None else await made(self.deps, backend.need_loop)
         shared = Run(self.run_id, backend, execute, compile_node, deps, listener, self.validate, careful, probe)
         node, value = self.node, self.input
         while isinstance(node, Given):
             value, node = node.value, node.body
+        if backend.remote is not None:
+            end = await backend.remote(shared, node, value, self.state)
+            if end.fault is not None:
+                return Outcome(Failure(end.fault.error), end.state, end.fault.place, tuple(events))
+            return Outcome(Success(end.value), end.state, None, tuple(events))
         block = compile_node(node, careful or value.__class__ is Arguments)
         fiber = Fiber(shared, block, self.state)
         try:
@@ -211,14 +217,14 @@ def _needs_loop(root: Node) -> bool:
     return any(isinstance(node, Timeout) for node in nodes) and any(isinstance(node, Dynamic) for node in nodes)
 
 
-async def _made(deps: Any, backend: Backend) -> Any:
+async def made(deps: Any, need_loop: Callable[[], Coroutine[Any, Any, None]]) -> Any:
     """Call ``deps`` if it is a factory: a function, a method, a class or a partial."""
     factory = inspect.isroutine(deps) or isinstance(deps, type | functools.partial)
     if not factory:
         return deps
     made = deps()
     if inspect.isawaitable(made):
-        await backend.need_loop()
+        await need_loop()
         made = await made
     return made
 

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 
 from mce.engine.blocks import Op
-from mce.engine.branches import ForkRegion, _End, _InTurn, _run_branch
+from mce.engine.branches import End, ForkRegion, _InTurn, run_branch
 from mce.engine.fiber import Fault, Fiber
 from mce.engine.frames import Resume
 from mce.engine.tasks import innermost
@@ -38,7 +38,7 @@ class SpeculateRegion(ForkRegion):
 
     async def fork(self, fiber: Fiber, value: Any) -> Any:
         branches = self.branches(value)
-        ends: list[_End | None] = [None] * len(branches)
+        ends: list[End | None] = [None] * len(branches)
         order: list[int] = []
         scopes = [anyio.CancelScope() for _ in branches]
 
@@ -46,7 +46,7 @@ class SpeculateRegion(ForkRegion):
             if scopes[at].cancel_called:  # what has not begun must not begin
                 return
             with scopes[at]:
-                ends[at] = await _run_branch(fiber, branches[at], branches[at].block)
+                ends[at] = await run_branch(fiber, branches[at], branches[at].block)
                 order.append(at)
             if at == _CONDITION:
                 for unwanted in _unwanted(self._end(ends, _CONDITION)):
@@ -59,9 +59,9 @@ class SpeculateRegion(ForkRegion):
         except BaseExceptionGroup as raised:
             raise innermost(raised) from None
         await self._reach(fiber, ends)
-        return self._meet(fiber, ends, order)
+        return self.meet(fiber, ends, order)
 
-    def _meet(self, fiber: Fiber, ends: Sequence[_End | None], order: Sequence[int] = ()) -> Any:
+    def meet(self, fiber: Fiber, ends: Sequence[End | None], order: Sequence[int] = ()) -> Any:
         condition = self._end(ends, _CONDITION)
         if condition.fault is not None:
             self._fail_as(fiber, ends, _CONDITION, keep_state=True)
@@ -73,7 +73,7 @@ class SpeculateRegion(ForkRegion):
         return end.value
 
 
-def _unwanted(condition: _End) -> tuple[int, ...]:
+def _unwanted(condition: End) -> tuple[int, ...]:
     """Say which branches are not wanted, now that the condition has ended so; both if it has no value."""
     if condition.fault is not None:
         return _IF_TRUE, _IF_FALSE

@@ -15,6 +15,7 @@ from mce.testing.world import World
 
 if TYPE_CHECKING:
     from mce.testing.properties import (
+        Exploration,
         Finding,
         FuzzReport,
         LawfulFlow,
@@ -48,6 +49,7 @@ __all__ = [
     "Calls",
     "Decided",
     "Endless",
+    "Exploration",
     "Fails",
     "Finding",
     "FuzzReport",

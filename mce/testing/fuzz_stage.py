@@ -196,36 +196,44 @@ class _Watched(Stage):
 
     def watch(self) -> tuple[Ran, tuple[str, str] | None]:
         """Play the trial; also says which step reached outside and how, if one did."""
-        bench, trial = self.bench, self.trial
+        bench = self.bench
         bench.shared.restore()
         bench.played += 1
         self.known = self.first = bench.shared.seen()
         random.seed(0)
-        run: WorldRun | None = None
         before = descriptors()
         with guarded(self.steps) as outside, unclosed_files() as unclosed, watchdog():
-            try:
-                run = self.play(
-                    Played(bench.flow, _own(trial.input), trial.state, bench.deps, {}, frozenset(), bench.at_most)
-                )
-            except _Cut:
-                pass
-            except Busy as busy:
-                self.busy = self.busy or str(busy)
-            except Outside:
-                pass
-            except BaseExceptionGroup:
-                if not (outside() or self.busy):
-                    raise
+            run = self._run_or_stopped(outside)
             found = outside()
             self._look()
             if run is None or not hasattr(run.ended and run.ended.result.value_or(None), "fileno"):
                 self.left_behind += files_left(before, unclosed)
-        data = {name: text for name, text in bench.shared.seen().items() if self.first.get(name) != text}
+        ran = self._seen(run)
+        bench.shared.restore()
+        return ran, found
+
+    def _run_or_stopped(self, outside: Callable[[], tuple[str, str] | None]) -> WorldRun | None:
+        """Play the trial; ``None`` if it was cancelled, never let go, or reached outside."""
+        bench, trial = self.bench, self.trial
+        try:
+            return self.play(
+                Played(bench.flow, _own(trial.input), trial.state, bench.deps, {}, frozenset(), bench.at_most)
+            )
+        except (_Cut, Outside):
+            pass
+        except Busy as busy:
+            self.busy = self.busy or str(busy)
+        except BaseExceptionGroup:
+            if not (outside() or self.busy):
+                raise
+        return None
+
+    def _seen(self, run: WorldRun | None) -> Ran:
+        """Tell what was seen; the trial in it also says what was decided on the way."""
         calls = self.used if run is None else run.calls
-        told = replace(trial, calls=dict(calls), order=tuple(self.picked))
-        ran = Ran(
-            told,
+        data = self.bench.shared.seen()
+        return Ran(
+            replace(self.trial, calls=dict(calls), order=tuple(self.picked)),
             run,
             tuple(self.history),
             self.turns,
@@ -233,11 +241,9 @@ class _Watched(Stage):
             tuple(dict.fromkeys(self.left_behind)),
             tuple(self.joins),
             tuple(self.made),
-            data,
+            {name: text for name, text in data.items() if self.first.get(name) != text},
             frozenset(self.moved),
         )
-        bench.shared.restore()
-        return ran, found
 
     def run_sync(self, main: Callable[[Any], Coroutine[Any, Any, T]], *, needs_loop: bool) -> T:
         async def watched(backend: Any) -> T:

@@ -19,10 +19,11 @@ from mce.events import StateChanged, StepFailed, StepStarted
 from mce.flow import NO_INPUT, Flow
 from mce.syntax import Call, postorder
 from mce.testing.decisions import Breaks, Decision, Fails, Key
+from mce.testing.fuzz_coverage import reached
 from mce.testing.fuzz_inputs import inputs_of, state_of
 from mce.testing.fuzz_known import Known, Problem
 from mce.testing.fuzz_oracles import problems
-from mce.testing.fuzz_report import Coverage, Finding, FuzzReport
+from mce.testing.fuzz_report import Finding, FuzzReport
 from mce.testing.fuzz_shrink import shrunk
 from mce.testing.fuzz_stage import Bench, Ran, Trial
 from mce.testing.fuzz_worlds import Answering, Calmly, Pools, delayed, random_trials, single_faults
@@ -136,35 +137,24 @@ class Explorer:
             return None if found is None else self._finding(*found)
 
     def report(self) -> FuzzReport:
+        """Try all worlds and tell what was found and reached."""
         with _cheap_collections():
             self._explore()
             findings = tuple([self._finding(*found) for found in _distinct(self.found.values())])
         graph = self.bench.flow.graph()
-        at = {node.id for path in self.paths if (node := graph.locate(path)) is not None}
-        failed = {node.id for path in self.failed if (node := graph.locate(path)) is not None}
-        steps = [node for node in graph.nodes if node.kind == "step"]
-        parents = {node.id: node.parent for node in graph.nodes}
-        for node_id in list(at):
-            above = parents[node_id]
-            while above is not None and above not in at:
-                at.add(above)
-                above = parents[above]
-        branches = [n for n in graph.nodes if n.kind == "sequence" and "/release/" not in n.id]
-        own = {n.id: [s.id for s in steps if _is_in(s.id, n.id, parents)] for n in branches}
-        shown = [n.id for n in branches if own[n.id]]
-        fallible = [n.id for n in steps if n.effects is not None and n.effects.raises]
-        called = sorted({node.label for node in steps})
-        made_up = [name for name in called if name not in self.ran]
+        steps, branches, failures = reached(graph, self.paths, self.failed)
+        called = sorted({node.label for node in graph.nodes if node.kind == "step"})
+        notes = [f"{name} reaches outside ({how}) and was stopped" for name, how in self.bench.made_up.items()]
         return FuzzReport(
             self.bench.flow,
             findings,
             self.bench.played,
-            _coverage([n.id for n in steps], at),
-            _coverage(shown, {n for n in shown if any(s in at for s in own[n])}),
-            _coverage(fallible, failed),
-            tuple(sorted(self.ran)),
-            tuple(made_up),
-            tuple([f"{name} reaches outside ({how}) and was stopped" for name, how in self.bench.made_up.items()]),
+            steps,
+            branches,
+            failures,
+            as_they_are=tuple(sorted(self.ran)),
+            made_up=tuple([name for name in called if name not in self.ran]),
+            notes=tuple(notes),
         )
 
     # -- what is tried ------------------------------------------------------------------------------------------------
@@ -306,20 +296,6 @@ def _distinct(found: Iterable[tuple[Problem, Ran]]) -> list[tuple[Problem, Ran]]
         key = problem.kind if tells_no_place else f"{problem.kind} {problem.place}"
         once.setdefault(key, (problem, ran))
     return list(once.values())
-
-
-def _coverage(all_of_it: list[str], reached: set[str]) -> Coverage:
-    missed = [name for name in all_of_it if name not in reached]
-    return Coverage(len(all_of_it) - len(missed), len(all_of_it), tuple(missed))
-
-
-def _is_in(inner: str, outer: str, parents: Mapping[str, str | None]) -> bool:
-    at: str | None = inner
-    while at is not None:
-        if at == outer:
-            return True
-        at = parents[at]
-    return False
 
 
 def broken(invariant: Predicate, ran: Ran) -> list[Problem]:

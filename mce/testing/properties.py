@@ -1,6 +1,6 @@
 """What of :mod:`mce.testing` needs ``hypothesis``: random flows, laws, and whether two flows do the same."""
 
-from mce.testing.checks_explored import assert_deterministic, assert_invariant, assert_no_leak
+from mce.testing.checks_explored import Exploration, assert_deterministic, assert_invariant, assert_no_leak
 from mce.testing.equivalence import Observation, assert_equivalent, canonical, observe
 from mce.testing.fuzz_report import Finding, FuzzReport
 from mce.testing.fuzzing import assert_mended, fuzz
@@ -10,6 +10,7 @@ from mce.testing.strategies import arrows, continuations, errors, flows, functio
 from mce.testing.world_strategy import worlds
 
 __all__ = [
+    "Exploration",
     "Finding",
     "FuzzReport",
     "LawfulFlow",

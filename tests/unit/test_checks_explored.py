@@ -55,6 +55,11 @@ def test_an_invariant_that_asserts_says_why() -> None:
         assert_invariant(modify(lambda n: n + 1), is_even, state=4, examples=5)
 
 
+def test_an_option_that_no_check_has_is_named() -> None:
+    with pytest.raises(TypeError, match="no option 'seconds': the options are input, state, examples"):
+        assert_no_leak(pure(1), seconds=1)  # type: ignore[call-arg]  # pyright: ignore
+
+
 def test_an_invariant_of_the_state_at_the_start() -> None:
     with pytest.raises(AssertionError, match="does not hold at the start"):
         assert_invariant(pure(1), lambda n: n > 0, state=0, examples=5)

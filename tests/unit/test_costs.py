@@ -12,7 +12,7 @@ import gc
 import sys
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
@@ -94,9 +94,23 @@ def bound_to_pure(size: int) -> AnyFlow:
     return flow
 
 
+def bound_to_context(size: int) -> AnyFlow:
+    flow: AnyFlow = pure(0)
+    for _ in range(size):
+        flow = flow.bind(lambda value: inc_with_context(value))
+    return flow
+
+
 def bound_again(size: int) -> AnyFlow:
     def again(value: int) -> Flow[object, int]:
         return pure(value) if value >= size else inc(value).bind(again)
+
+    return pure(0).bind(again)
+
+
+def bound_in_closures(size: int) -> AnyFlow:
+    def again(value: int) -> Flow[object, int]:
+        return pure(value) if value >= size else inc(value).bind(lambda found: again(found))
 
     return pure(0).bind(again)
 
@@ -107,6 +121,28 @@ def block(size: int) -> AnyFlow:
         value = 0
         for _ in range(size):
             value = await inc(value)
+        return value
+
+    return awaiting
+
+
+def block_of_pure(size: int) -> AnyFlow:
+    @do
+    async def awaiting() -> int:
+        value = 0
+        for _ in range(size):
+            value = await pure(value + 1)
+        return value
+
+    return awaiting
+
+
+def block_with_context(size: int) -> AnyFlow:
+    @do
+    async def awaiting() -> int:
+        value = 0
+        for _ in range(size):
+            value = await inc_with_context(value)
         return value
 
     return awaiting
@@ -136,7 +172,19 @@ def per_element(count: Callable[[AnyFlow], float], make: Make) -> float:
 # -- calls ------------------------------------------------------------------------------------------------------------
 
 
-def engine_calls(flow: AnyFlow, *, before: int = 2) -> int:
+async def running(flow: AnyFlow) -> bool:
+    return (await flow.run(state=Tally())).ok
+
+
+async def tracing(flow: AnyFlow) -> bool:
+    return len((await flow.run(state=Tally(), trace=True)).trace) > 0
+
+
+async def streaming(flow: AnyFlow) -> bool:
+    return [item async for item in flow.stream(state=Tally())][-1].ok  # type: ignore[union-attr]
+
+
+def engine_calls(flow: AnyFlow, *, before: int = 2, run: Callable[[AnyFlow], Awaitable[bool]] = running) -> int:
     """Count the calls of Python functions of the package, and resumptions of its coroutines, in one run.
 
     By default in the third: the first compiles, and the second keeps what it found about the inputs.
@@ -149,14 +197,14 @@ def engine_calls(flow: AnyFlow, *, before: int = 2) -> int:
 
     async def main() -> None:
         for _ in range(before):
-            await flow.run(state=Tally())
+            await run(flow)
         profiler = sys.getprofile()
         sys.setprofile(note)
         try:
-            outcome = await flow.run(state=Tally())
+            ok = await run(flow)
         finally:
             sys.setprofile(profiler)
-        assert outcome.ok
+        assert ok
 
     asyncio.run(main())
     return found.total()
@@ -172,8 +220,12 @@ CALLS = [
     pytest.param(bound, 0.1, id="bind to a step"),
     pytest.param(bound_to_function, 1.1, id="bind"),
     pytest.param(bound_to_pure, 2.1, id="bind to pure"),
-    pytest.param(bound_again, 42, id="bind in a bind: every turn is compiled"),
+    pytest.param(bound_to_context, 11.1, id="bind to a step with a context, which needs its place"),
+    pytest.param(bound_again, 4.1, id="bind in a bind: no turn is compiled"),
+    pytest.param(bound_in_closures, 4.1, id="nor with a new function every turn"),
     pytest.param(block, 3.1, id="an await in a do block"),
+    pytest.param(block_of_pure, 4.1, id="of a value"),
+    pytest.param(block_with_context, 7.1, id="of a step with a context"),
     pytest.param(loop, 1.1, id="a turn of a loop"),
     pytest.param(chained(inc.retry(recurs(1))), 4.1, id="retry"),
     pytest.param(fan_out, 11.1, id="a branch"),
@@ -203,6 +255,17 @@ def test_calls_to_compile(make: Make, bound: float) -> None:
         return engine_calls(flow, before=0) - engine_calls(flow)
 
     assert per_element(compiling, make) <= bound
+
+
+@pytest.mark.parametrize(
+    ("run", "bound"),
+    [pytest.param(tracing, 8.8, id="two events a step"), pytest.param(streaming, 12.8, id="and handed over")],
+)
+def test_calls_for_a_listener(run: Callable[[AnyFlow], Awaitable[bool]], bound: float) -> None:
+    def count(flow: AnyFlow) -> int:
+        return engine_calls(flow, run=run)
+
+    assert per_element(count, chained(inc)) <= bound
 
 
 def test_calls_are_counted() -> None:
@@ -251,7 +314,9 @@ STEPS = [
     pytest.param(bound_to_function, id="bind"),
     pytest.param(bound_to_pure, id="bind to pure"),
     pytest.param(bound_again, id="bind in a bind"),
+    pytest.param(bound_in_closures, id="bind in a bind, with closures"),
     pytest.param(block, id="do block"),
+    pytest.param(block_of_pure, id="do block of values"),
     pytest.param(loop, id="loop"),
     pytest.param(chained(inc.retry(recurs(1))), id="retry"),
 ]
@@ -299,16 +364,12 @@ def tasks_of(flow: AnyFlow) -> int:
 
     def count(flow: AnyFlow) -> int:
         with asyncio.Runner(loop_factory=CountingLoop) as runner:
-            assert runner.run(_ok(flow))
+            assert runner.run(running(flow))
             used = runner.get_loop()
             assert isinstance(used, CountingLoop)
             return used.tasks
 
     return count(flow) - count(inc(0))
-
-
-async def _ok(flow: AnyFlow) -> bool:
-    return (await flow.run(state=Tally())).ok
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mce import (
-    Dag,
     Flow,
     bracket,
     branch,
     cached,
     compensate,
-    do,
     each,
     gather,
     hedge,
@@ -41,67 +39,42 @@ from mce.graph.cost import Estimate, estimate
 from mce.graph.width import EXACT_UP_TO, widest
 from mce.testing import flows, states
 from tests.laws.meanings import some
+from tests.unit.graph_flows import a, b, block, c, dag
 
-
-@step(idempotent=True)
-async def one(value: Any) -> Any: ...
-
-
-@step(idempotent=True)
-async def two(value: Any) -> Any: ...
-
-
-@step(idempotent=True)
-async def five(value: Any) -> Any: ...
-
-
-@do
-async def block(value: Any) -> None:
-    await one(value)
-
-
-FIGURES = Estimates({"one": 1, "two": 2, "five": 5}, {}, {"one": 10, "two": 20})
+FIGURES = Estimates({"a": 1, "b": 2, "c": 5}, {}, {"a": 10, "b": 20})
 
 
 def found(flow: Flow[Any, Any, Any, Any]) -> Estimate:
     return estimate(flow.graph(), FIGURES)
 
 
-def dag() -> Flow[Any, Any, Any, Any]:
-    """``one -> (two, five) -> one``, beside a ``two`` that waits for nothing."""
-    built = Dag[int]()
-    first = built.add(one, built.input)
-    last = built.add(gather(one, one), built.add(two, first), after=[built.add(five, first)])
-    return built.flow(last, built.add(two, built.input))
-
-
 SECONDS: list[tuple[Flow[Any, Any, Any, Any], str, float, str]] = [
-    (one >> two >> five, "8", 8, "1"),
-    (gather(one >> two, five), "5", 5, "2"),
-    (gather(gather(one, one), two), "2", 2, "3"),
-    (settle(one >> two, pure(1)), "1 to 3", 3, "1"),
-    (validate(one, two), "2", 2, "2"),
-    (branch(bool, one, five), "1 to 5", 5, "1"),
-    ((one >> two).or_else(five), "3 to 8", 3, "1"),
-    (race(five, two), "2 to 5", 2, "2"),
-    (quorum(2, one, two, five), "2 to 5", 2, "3"),
-    (hedge(five, after=1), "5", 5, "2"),
-    (speculate(two, one, five), "2 to 7", 5, "3"),
-    (retry(two, recurs(2)), "2 to 6", 2, "1"),
-    (retry(two, spaced(4).jittered() & recurs(2)), "2 to 18", 2, "1"),
-    (retry(two, spaced(4)), "2 or more", 2, "1"),
-    (timeout(five, 3), "3", 3, "1"),
-    (retry(timeout(five, 3), recurs(1)), "3 to 6", 3, "1"),
-    (iterate(two, until=bool), "2 or more", 2, "1"),
-    (iterate(two, until=bool, at_most=4), "2 to 8", 2, "1"),
-    (cached(two), "0 to 2", 2, "1"),
-    (compensate((one, five), two), "3 to 8", 3, "1"),
-    (bracket(one, two, five), "8", 8, "1"),
-    (each(two), "0 to 2", 2, "1 or more"),
-    (each(two, limit=3), "0 or more", 2, "1 to 3"),
-    (each(two)([1, 2, 3]), "2", 2, "3"),
-    (each(two, limit=2)([1, 2, 3]), "3 to 4", 4, "2"),
-    (each(two)([]), "0", 0, "0"),
+    (a >> b >> c, "8", 8, "1"),
+    (gather(a >> b, c), "5", 5, "2"),
+    (gather(gather(a, a), b), "2", 2, "3"),
+    (settle(a >> b, pure(1)), "1 to 3", 3, "1"),
+    (validate(a, b), "2", 2, "2"),
+    (branch(bool, a, c), "1 to 5", 5, "1"),
+    ((a >> b).or_else(c), "3 to 8", 3, "1"),
+    (race(c, b), "2 to 5", 2, "2"),
+    (quorum(2, a, b, c), "2 to 5", 2, "3"),
+    (hedge(c, after=1), "5", 5, "2"),
+    (speculate(b, a, c), "2 to 7", 5, "3"),
+    (retry(b, recurs(2)), "2 to 6", 2, "1"),
+    (retry(b, spaced(4).jittered() & recurs(2)), "2 to 18", 2, "1"),
+    (retry(b, spaced(4)), "2 or more", 2, "1"),
+    (timeout(c, 3), "3", 3, "1"),
+    (retry(timeout(c, 3), recurs(1)), "3 to 6", 3, "1"),
+    (iterate(b, until=bool), "2 or more", 2, "1"),
+    (iterate(b, until=bool, at_most=4), "2 to 8", 2, "1"),
+    (cached(b), "0 to 2", 2, "1"),
+    (compensate((a, c), b), "3 to 8", 3, "1"),
+    (bracket(a, b, c), "8", 8, "1"),
+    (each(b), "0 to 2", 2, "1 or more"),
+    (each(b, limit=3), "0 or more", 2, "1 to 3"),
+    (each(b)([1, 2, 3]), "2", 2, "3"),
+    (each(b, limit=2)([1, 2, 3]), "3 to 4", 4, "2"),
+    (each(b)([]), "0", 0, "0"),
     (dag(), "7", 7, "3"),
     (lift(str) >> pure(2), "0", 0, "0"),
 ]  # fmt: skip
@@ -114,31 +87,31 @@ def test_times_and_widths(flow: Flow[Any, Any, Any, Any], seconds: str, critical
 
 
 def test_the_critical_path_names_its_steps() -> None:
-    assert found(one >> gather(two >> two, one >> five)).critical.places == ("one", "gather[1]/one", "gather[1]/five")
-    assert found(branch(bool, one, five >> one)).critical.places == ("branch[false]/five", "branch[false]/one")
-    assert found(race(five, two)).critical.places == ("race[1]/two",)
-    assert found(dag()).critical.places == ("dag/one/one", "dag/five/five", "dag/gather/gather[0]/one")
+    assert found(a >> gather(b >> b, a >> c)).critical.places == ("a", "gather[1]/a", "gather[1]/c")
+    assert found(branch(bool, a, c >> a)).critical.places == ("branch[false]/c", "branch[false]/a")
+    assert found(race(c, b)).critical.places == ("race[1]/b",)
+    assert found(dag()).critical.places == ("dag/a/a", "dag/c/c", "dag/gather/gather[0]/a")
 
 
 def test_calls_and_costs() -> None:
-    known = found(each(gather(one, two))([1, 2, 3]) >> branch(bool, one, five))
+    known = found(each(gather(a, b))([1, 2, 3]) >> branch(bool, a, c))
     assert (str(known.calls), str(known.work), str(known.cost)) == ("7", "10 to 14", "90 to 100")
 
 
 def test_steps_without_a_figure_are_named() -> None:
-    assert found(one >> step(name="odd")(two.__wrapped__)).unknown == ("odd",)
+    assert found(a >> step(name="odd")(b.__wrapped__)).unknown == ("odd",)
 
 
 def test_without_figures_the_critical_path_is_the_longest_in_steps() -> None:
-    known = estimate(gather(one >> one >> one, five).graph())
+    known = estimate(gather(a >> a >> a, c).graph())
     assert (known.critical.seconds, len(known.critical.places), str(known.seconds)) == (3, 3, "0")
 
 
 def test_what_is_opaque_leaves_no_upper_bound() -> None:
-    known = found(one >> block >> two)
+    known = found(a >> block >> b)
     assert (str(known.seconds), str(known.calls), str(known.width)) == ("3 or more", "2 or more", "1 or more")
     assert known.opaque == ("block",)
-    assert known.critical.places == ("one", "block", "two")
+    assert known.critical.places == ("a", "block", "b")
 
 
 def test_a_wide_dag_has_a_bound() -> None:
@@ -182,8 +155,8 @@ def test_a_run_takes_what_is_estimated(flow: Flow[Any, Any, Any, Any], state: An
 
 
 def test_deep_and_wide_flows() -> None:
-    flow: Flow[Any, Any, Any, Any] = one
+    flow: Flow[Any, Any, Any, Any] = a
     for _ in range(1_000):
-        flow = gather(flow >> one, two).or_else(one)
+        flow = gather(flow >> a, b).or_else(a)
     known = found(flow)
     assert (known.seconds.least, known.critical.seconds, known.width.most) == (2, 1_001, 1_001)

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 
 from mce import (
-    Dag,
     Flow,
     Result,
     Success,
@@ -18,7 +17,6 @@ from mce import (
     branch,
     cached,
     compensate,
-    do,
     each,
     exponential,
     fail,
@@ -50,18 +48,7 @@ from mce.graph import Graph
 from mce.graph.effects import certain_calls, count_calls, may_call, opaque_places, possible_calls
 from mce.testing import flows, states
 from tests.laws.meanings import some
-
-
-@step(idempotent=True)
-async def a(value: Any) -> Any: ...
-
-
-@step(idempotent=True)
-async def b(value: Any) -> Any: ...
-
-
-@step(idempotent=True)
-async def c(value: Any) -> Any: ...
+from tests.unit.graph_flows import a, b, block, c, dag
 
 
 @step(idempotent=False)
@@ -83,20 +70,8 @@ async def bare_and_dynamic(value):  # type: ignore[no-untyped-def]
     return a(value)
 
 
-@do
-async def block(value: Any) -> None:
-    await a(value)
-
-
 def counted(flow: Flow[Any, Any, Any, Any]) -> dict[str, str]:
     return {name: str(calls) for name, calls in count_calls(flow.graph()).items()}
-
-
-def dag() -> Flow[Any, Any, Any, Any]:
-    built = Dag[int]()
-    first = built.add(a, built.input)
-    built.add(b, first)
-    return built.flow(built.add(c, first))
 
 
 CASES: list[tuple[Flow[Any, Any, Any, Any], dict[str, str]]] = [
@@ -139,7 +114,7 @@ CASES: list[tuple[Flow[Any, Any, Any, Any], dict[str, str]]] = [
     (bracket(pure(1), b, c).or_else(pure(1)), {"b": "1", "c": "1"}),
     (compensate((a, b), c), {"a": "1", "b": "0 to 1", "c": "1"}),
     (speculate(a, b >> c, c), {"a": "1", "b": "0 to 1", "c": "1 to 2"}),
-    (dag(), {"a": "1", "b": "1", "c": "1"}),
+    (dag(), {"a": "3", "b": "2", "c": "1"}),
     ((fail("no") >> a).or_else(b), {"a": "0 to 1", "b": "0 to 1"}),
     (a.bind(lambda value: b(value)), {"a": "1"}),
 ]  # fmt: skip
@@ -175,7 +150,7 @@ def test_a_step_without_annotation_is_taken_at_its_code() -> None:
 
 def test_a_step_is_known_by_its_function_too() -> None:
     graph = (a >> step(name="other")(b.__wrapped__)).graph()
-    assert may_call(graph, f"{__name__}:b")
+    assert may_call(graph, "tests.unit.graph_flows:b")
     assert may_call(graph, "other")
     assert not may_call(graph, "b")
     assert not may_call(graph, "c")

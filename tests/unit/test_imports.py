@@ -31,6 +31,7 @@ LAYERS = (
         "mce.errors",
         "mce.outcome",
         "mce.events",
+        "mce.records",
         "mce.state",
         "mce.updates",
         "mce.reducers",
@@ -40,8 +41,8 @@ LAYERS = (
         "mce.jsonable",
         "mce.tracebacks",
     ),
-    ("mce.syntax", "mce.names"),
-    ("mce.flow", "mce.shared", "mce.step", "mce.step_types", "mce.context", "mce.signature"),
+    ("mce.syntax", "mce.names", "mce.pickling"),
+    ("mce.flow", "mce.lazy", "mce.shared", "mce.step", "mce.step_types", "mce.context", "mce.signature"),
     (
         "mce.combinators",
         "mce.traverse",
@@ -53,7 +54,7 @@ LAYERS = (
     ),
     ("mce.engine",),
     ("mce.backends", "mce.durable"),
-    ("mce.__main__", "mce.testing", "mce.agents", "mce.cli", "mce.paper"),
+    ("mce.__main__", "mce.testing", "mce.agents", "mce.cli", "mce.paper", "mce.paper_tools"),
 )
 FACADE = "mce"
 

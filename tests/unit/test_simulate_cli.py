@@ -186,6 +186,14 @@ def test_a_name_that_no_step_has_is_noted(call: Call, tmp_path: Path) -> None:
     assert ended.err == "note: even.json tells of 'serach', and this flow has no step of that name\n"
 
 
+def test_without_durations_it_is_said_that_no_step_takes_time(call: Call) -> None:
+    ended = call("fixed", "--runs", "2", "--json")
+    assert ended.data["seconds"]["max"] == 0
+    assert ended.err.startswith("note: without --durations F")
+    assert ended.err.count("\n") == 1
+    assert call("fixed", "--durations", "even.json", "--runs", "2").err == ""
+
+
 @pytest.mark.parametrize("kind", ["svg", "png", "html"])
 def test_a_plot_is_drawn(call: Call, tmp_path: Path, kind: str) -> None:
     pytest.importorskip("matplotlib")
@@ -236,8 +244,9 @@ def test_the_folder_is_left_as_it_was(call: Call, tmp_path: Path) -> None:
 def test_a_terminal_shows_progress(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr("mce.cli.simulate.is_terminal", lambda console: True)
-    assert "simulating" in call("fixed", "--runs", "3").err
-    assert call("fixed", "--runs", "3", "-q").err == ""
+    timed = ("fixed", "--durations", "even.json", "--runs", "3")
+    assert "simulating" in call(*timed).err
+    assert call(*timed, "-q").err == ""
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text(encoding="utf-8")

@@ -1,15 +1,19 @@
 """What conformance cases are written with: the bench that runs flows, what is expected of them, how cases are listed.
 
 A case is a function of a :class:`Bench` whose docstring is the rule that it holds a backend to. It observes through
-values, states and events, so that it also holds for a backend whose steps run in other processes.
+values, states and events, and a run that is cancelled through a :class:`Diary`, so that it also holds for a backend
+whose steps run in other processes.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import anyio
@@ -27,10 +31,13 @@ __all__ = [
     "Bench",
     "Case",
     "Cases",
+    "Diary",
     "Loop",
     "Mismatch",
     "Need",
+    "alike",
     "calls",
+    "diary",
     "expect",
     "expect_among",
     "expect_nothing_left",
@@ -43,7 +50,7 @@ AnyOutcome: TypeAlias = Outcome[Any, Any, Any]
 Loop: TypeAlias = Literal["asyncio", "trio"] | None
 """The kind of the running event loop that flows are run in; ``None`` for ``run_sync`` in plain code."""
 
-Need: TypeAlias = Literal["loop", "concurrency", "real time"]
+Need: TypeAlias = Literal["loop", "concurrency", "real time", "one process"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SHOWN = 300
@@ -72,6 +79,64 @@ def expect_among(got: object, allowed: Collection[object], what: str) -> None:
         raise Mismatch(f"{what}, one of", allowed, got)
 
 
+def alike(one: object, other: object) -> bool:
+    """Whether two values are equal, if those that only equal themselves are taken for what they are made of.
+
+    These are exceptions and flows, which are other objects when they come back from another process.
+
+    >>> alike((1, KeyError("k")), (1, KeyError("k")))
+    True
+    >>> alike(KeyError("k"), KeyError("l"))
+    False
+    """
+    if one == other:
+        return True
+    if isinstance(one, Flow) and isinstance(other, Flow):
+        return repr(one) == repr(other)
+    if type(one) is not type(other):
+        return False
+    match one, other:
+        case (Success(mine), Success(theirs)) | (Failure(mine), Failure(theirs)):
+            return alike(mine, theirs)
+        case (tuple() | list() as mine, tuple() | list() as theirs):
+            return len(mine) == len(theirs) and all(map(alike, mine, theirs))
+        case BaseException(args=mine), BaseException(args=theirs) if type(one).__eq__ is object.__eq__:
+            return alike(mine, theirs)
+        case _:
+            return False
+
+
+@dataclass(frozen=True)
+class Diary:
+    """A file of lines that steps append to, in whatever process of this machine: for what has no outcome to tell it."""
+
+    file: Path
+
+    def append(self, line: str) -> None:
+        """Add a line to the end, whoever else does so."""
+        with self.file.open("a") as file:
+            file.write(f"{line}\n")
+
+    @property
+    def lines(self) -> list[str]:
+        """What has been appended so far."""
+        return self.file.read_text().splitlines()
+
+    async def wait_for(self, line: str, *, times: int = 1) -> None:
+        """Wait until ``line`` has been appended so many times."""
+        while self.lines.count(line) < times:  # noqa: ASYNC110 - another process may append it
+            await anyio.sleep(0.001)
+
+
+@contextmanager
+def diary() -> Iterator[Diary]:
+    """Open an empty diary, and throw it away in the end."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "diary")
+        file.touch()
+        yield Diary(file)
+
+
 class Bench:
     """Runs flows, each on a fresh backend of ``make``, in plain code or in a running event loop."""
 
@@ -83,6 +148,15 @@ class Bench:
     def sequential(self) -> bool:
         """Whether branches run one after the other."""
         return self.make().sequential
+
+    @property
+    def remote(self) -> bool:
+        """Whether flows are run in other processes."""
+        return self.make().remote is not None
+
+    def same(self, got: object, wanted: object) -> bool:
+        """Whether a run that was to give ``wanted`` gave it: the object itself, or what may come back of it."""
+        return got == wanted or (self.remote and alike(got, wanted))
 
     def run(self, flow: AnyFlow, input: Any = NO_INPUT, **options: Any) -> AnyOutcome:
         """Run ``flow`` and give its outcome; in a loop, nothing of it may be running any more after that."""
@@ -99,14 +173,14 @@ class Bench:
     def gives(self, flow: AnyFlow, value: object, input: Any = NO_INPUT, **options: Any) -> AnyOutcome:
         """Run ``flow``, which must succeed with ``value``."""
         outcome = self.run(flow, input, **options)
-        if outcome.result != Success(value):
+        if not self.same(outcome.result, Success(value)):
             raise _told(Mismatch("the result", Success(value), outcome.result), outcome)
         return outcome
 
     def fails(self, flow: AnyFlow, error: object, input: Any = NO_INPUT, **options: Any) -> AnyOutcome:
         """Run ``flow``, which must fail with the expected failure ``error``."""
         outcome = self.run(flow, input, **options)
-        if outcome.result != Failure(error):
+        if not self.same(outcome.result, Failure(error)):
             raise _told(Mismatch("the result", Failure(error), outcome.result), outcome)
         return outcome
 
@@ -153,7 +227,8 @@ class Case:
     """One rule that backends keep: ``function(bench)`` raises if it is broken.
 
     A coroutine function needs a ``loop``: it drives the backend from within a running one. ``concurrency`` is needed
-    where branches must run at the same time, and ``real time`` where work takes time that no clock is told of.
+    where branches must run at the same time, ``real time`` where work takes time that no clock is told of, and ``one
+    process`` where steps use what they share with who runs the flow.
     """
 
     name: str
@@ -172,6 +247,8 @@ class Case:
             there.add("real time")
         if "concurrency" in self.needs and not make().sequential:
             there.add("concurrency")
+        if "one process" in self.needs and make().remote is None:
+            there.add("one process")
         return self.needs <= there
 
     def check(self, make: Callable[[], Backend], loop: Loop = None) -> None:

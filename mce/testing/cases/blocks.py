@@ -159,7 +159,9 @@ def what_a_block_raises_itself_is_its_own_defect(bench: Bench) -> None:
 
     outcome, defect = bench.breaks(wraps, KeyError)
     expect((defect.path, outcome.where), ("wraps", Place("wraps")), "path and place")
-    expect((type(defect.cause.__cause__), "inner" in defect.traceback), (ValueError, True), "the cause of the cause")
+    expect("inner" in defect.traceback, True, "the cause of the cause in the traceback")
+    if not bench.remote:  # an exception goes to another process without what it was raised from
+        expect(type(defect.cause.__cause__), ValueError, "the cause of the cause")
     bench.fails(raises_failed, "no")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +18,7 @@ from mce.flow import Flow
 from mce.outcome import Outcome
 from mce.schedule import recurs
 from mce.step import step
-from mce.testing.cases.bench import Bench, Cases, expect, expect_nothing_left, kinds, running_tasks
+from mce.testing.cases.bench import Bench, Cases, Diary, diary, expect, expect_nothing_left, kinds, running_tasks
 from mce.testing.cases.parts import Notes, add_one, blow_up, hold, note, read, refuse, refuse_until
 
 __all__ = ["CASES"]
@@ -125,14 +126,19 @@ def the_last_change_that_is_told_is_the_state(bench: Bench) -> None:
         expect(changes[-1], outcome.state, "the last state told")
 
 
+def made_once(said: Diary) -> tuple[int]:
+    """Make a tuple of the process, and say that it was made there."""
+    said.append(str(os.getpid()))
+    return (os.getpid(),)
+
+
 @CASES
 def deps_are_what_the_caller_passed(bench: Bench) -> None:
-    """``deps`` is an object as it is, or what a function, a class or a coroutine function makes, once a run."""
-    made: list[int] = []
+    """``deps`` is an object as it is, or what a function, class or coroutine function makes, once a run and process."""
 
-    def make() -> list[int]:
-        made.append(1)
-        return made
+    @step
+    async def whose(ctx: Context[Any]) -> tuple[int, int]:
+        return ctx.deps[0], id(ctx.deps)
 
     async def make_async() -> str:
         await anyio.lowlevel.checkpoint()
@@ -140,8 +146,13 @@ def deps_are_what_the_caller_passed(bench: Bench) -> None:
 
     for given in (5, None, "text", (1, 2)):
         bench.gives(deps, given, deps=given)
-    outcome = bench.run(gather(deps, deps), deps=make)
-    expect((made, outcome.value[0] is outcome.value[1]), ([1], True), "how often it was made, and whether it is shared")
+    with diary() as said:
+        outcome = bench.run(gather(whose, whose, whose), deps=functools.partial(made_once, said))
+        made = [int(line) for line in said.lines]
+        expect(len(made), len(set(made)) if bench.remote else 1, "how often it was made")
+        owners = sorted(process for process, _ in set(outcome.value))
+        expect([made.count(process) for process in owners], [1] * len(owners), "how many share what was made")
+        expect(len(owners), len(set(owners)), "in how many processes it was used")
     bench.gives(deps, "made", deps=make_async)
     bench.gives(deps, {}, deps=dict)
     bench.gives(deps, 4, deps=functools.partial(len, "four"))

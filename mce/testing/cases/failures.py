@@ -13,7 +13,7 @@ from mce.errors import Failed, LoopLimit, StateConflict, TimedOut
 from mce.flow import Flow
 from mce.outcome import Place, Sibling
 from mce.step import step
-from mce.testing.cases.bench import AnyFlow, Bench, Cases, calls, expect, expect_among, kinds
+from mce.testing.cases.bench import AnyFlow, Bench, Cases, calls, diary, expect, expect_among, kinds
 from mce.testing.cases.parts import Notes, Refused, add_one, blow_up, hold, note, refuse, refuse_until, write
 
 __all__ = ["CASES"]
@@ -207,14 +207,14 @@ def an_interrupt_ends_the_run(bench: Bench) -> None:
     for reason in (KeyboardInterrupt, SystemExit):
         both: list[AnyFlow] = [interrupt(reason), interrupt_a_thread(reason)]
         for one in both:
-            released: list[str] = []
             caught = ensure(one.recover(lambda _: pure("caught"), on=BaseException), release())
-            try:
-                bench.run(caught, deps=released)
-            except reason:
-                expect(released, ["released"], "what the finaliser did")
-            else:
-                expect("the run went on", reason, "what left the run")
+            with diary() as said:
+                try:
+                    bench.run(caught, deps=said)
+                except reason:
+                    expect(said.lines, ["released"], "what the finaliser did")
+                else:
+                    expect("the run went on", reason, "what left the run")
 
 
 @CASES

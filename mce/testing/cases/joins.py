@@ -48,6 +48,23 @@ def most_in_flight(outcome: AnyOutcome) -> int:
     return max(accumulate(steps), default=0)
 
 
+def at_once(bench: Bench, branches: int) -> int:
+    """Give how many of so many branches are under way at once, at the least: two where that depends on the workers."""
+    return min(branches, 2) if bench.remote else branches
+
+
+def cancelled(outcome: AnyOutcome) -> set[str]:
+    """Give the paths of the steps that were cancelled."""
+    return {event.path for event in outcome.trace if isinstance(event, StepFailed) and event.cancelled}
+
+
+def held(bench: Bench, outcome: AnyOutcome, *paths: str) -> set[str]:
+    """Give those of ``paths`` where a step began: all of them, but for a backend whose branches may still be queued."""
+    if not bench.remote:
+        return set(paths)
+    return {event.path for event in outcome.trace if isinstance(event, StepStarted)} & set(paths)
+
+
 def is_small(n: int) -> bool:
     return n < 5
 
@@ -98,8 +115,7 @@ def gather_fails_with_its_first_failure(bench: Bench) -> None:
 def a_failure_cancels_the_branches_that_wait(bench: Bench) -> None:
     """The branches that wait are cancelled when one fails, before or after them, and end before the join does."""
     outcome = bench.fails(gather(hold(30), hold(0.01) >> refuse("no"), hold(30)), "no", trace=True)
-    failed = [event.path for event in outcome.trace if isinstance(event, StepFailed) and event.cancelled]
-    expect(sorted(failed), ["gather[0]/hold", "gather[2]/hold"], "the steps that were cancelled")
+    expect(cancelled(outcome), held(bench, outcome, "gather[0]/hold", "gather[2]/hold"), "what was cancelled")
 
 
 @CASES.needing("concurrency")
@@ -182,8 +198,7 @@ def race_gives_the_first_success(bench: Bench) -> None:
 def race_cancels_the_losers(bench: Bench) -> None:
     """The losers of a race are cancelled and end before the race does."""
     outcome = bench.gives(race(hold(30), hold(0.01), hold(30)), 0.01, trace=True)
-    failed = [event.path for event in outcome.trace if isinstance(event, StepFailed) and event.cancelled]
-    expect(sorted(failed), ["race[0]/hold", "race[2]/hold"], "the steps that were cancelled")
+    expect(cancelled(outcome), held(bench, outcome, "race[0]/hold", "race[2]/hold"), "what was cancelled")
 
 
 @CASES
@@ -220,14 +235,15 @@ def each_keeps_within_its_limit(bench: Bench) -> None:
         most = most_in_flight(outcome)
         expect(most <= limit, True, f"{most} in flight, at most {limit}")
         if not bench.sequential:
-            expect(most, limit, "in flight")
+            expect(most >= at_once(bench, limit), True, f"{most} in flight, with a limit of {limit}")
 
 
 @CASES.needing("concurrency")
 def branches_run_at_the_same_time(bench: Bench) -> None:
-    """Without a limit all branches, those of ``gather`` and ``each``, are under way at once."""
-    expect(most_in_flight(bench.run(gather(*[hold(0.01)] * 5), trace=True)), 5, "in flight")
-    expect(most_in_flight(bench.run(each(hold), [0.01] * 5, trace=True)), 5, "in flight")
+    """Without a limit all branches, those of ``gather`` and ``each``, are under way at once, if there is room."""
+    for flow in (gather(*[hold(0.01)] * 5), each(hold)):
+        most = most_in_flight(bench.run(flow, [0.01] * 5, trace=True))
+        expect(at_once(bench, 5) <= most <= 5, True, f"{most} of 5 in flight")
 
 
 @CASES

@@ -1,0 +1,150 @@
+"""What the processes of a run agree on: a plugin of the scheduler, the one process that all of them talk to.
+
+It keeps, while a run goes on, what a worker needs to take part in it, which of its scopes were stopped, and which steps
+that must not be called twice have been called. Workers ask with the routes ``mce_*``; who only tells something does so
+in the stream that the worker has open anyway, so that it arrives before whatever the worker tells later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from distributed.diagnostics.plugin import SchedulerPlugin
+
+from mce.backends.cluster.sharing import Shelf
+
+__all__ = ["PLUGIN", "Coordinator"]
+
+PLUGIN = "mce-1"
+"""The name of the plugin; its number changes when the routes do."""
+
+
+class _Case:
+    """One run: its ``spec``, who asked for it, who takes part, what was stopped, what was begun and recorded."""
+
+    def __init__(self, client: str, spec: Any, lease: float) -> None:
+        self.client = client
+        self.programs: dict[str, Any] = {"": spec}
+        self.workers: set[str] = set()
+        self.stopped: list[Hashable] = []
+        self.calls: dict[str, Any] = {}
+        self.shelf = Shelf(lease)
+
+
+class Coordinator(SchedulerPlugin):
+    """Lives in the scheduler and serves all runs of all clients."""
+
+    name = PLUGIN
+    idempotent = True
+
+    def __init__(self) -> None:
+        self.cases: dict[str, _Case] = {}
+        self.scheduler: Any = None
+
+    async def start(self, scheduler: Any) -> None:
+        self.scheduler = scheduler
+        scheduler.handlers |= {
+            "mce_open": self.open,
+            "mce_close": self.close_run,
+            "mce_join": self.join,
+            "mce_publish": self.publish,
+            "mce_program": self.program,
+            "mce_claim": self.claim,
+            "mce_record": self.record,
+            "mce_stop": self.stop,
+            "mce_enter": self.enter,
+        }
+        scheduler.stream_handlers |= {"mce-stop": self.told_to_stop, "mce-leave": self.leave, "mce-renew": self.renew}
+
+    # -- runs ---------------------------------------------------------------------------------------------------------
+
+    def open(self, run: str, client: str, spec: Any, lease: float) -> None:
+        """Begin a run."""
+        self.cases[run] = _Case(client, spec, lease)
+
+    def close_run(self, run: str) -> None:
+        """Forget a run, here and on its workers."""
+        case = self.cases.pop(run, None)
+        if case is not None:
+            case.shelf.close()
+            self._tell(case, {"op": "mce-forget", "run": run})
+
+    def remove_client(self, scheduler: Any, client: str) -> None:
+        """Stop and forget the runs of a client that has gone."""
+        for run in [run for run, case in self.cases.items() if case.client == client]:
+            self.stop(run, ())
+            self.close_run(run)
+
+    def remove_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
+        for case in self.cases.values():
+            case.workers.discard(worker)
+
+    def join(self, run: str, worker: str) -> Any:
+        """Have a worker take part: give the spec and what was stopped so far; ``None`` if the run is over."""
+        case = self.cases.get(run)
+        if case is None:
+            return None
+        case.workers.add(worker)
+        return {"spec": case.programs[""], "stopped": case.stopped}
+
+    def publish(self, run: str, program: str, data: Any) -> None:
+        """Keep a program that a run made on its way."""
+        if run in self.cases:
+            self.cases[run].programs[program] = data
+
+    def program(self, run: str, program: str) -> Any:
+        """Give a program that was published; ``None`` if the run is over."""
+        case = self.cases.get(run)
+        return None if case is None else case.programs.get(program)
+
+    # -- stopping -----------------------------------------------------------------------------------------------------
+
+    def stop(self, run: str, scope: Any) -> None:
+        """Stop what runs in a scope, on all workers; what has not begun will not begin."""
+        case = self.cases.get(run)
+        if case is None or scope in case.stopped:
+            return
+        case.stopped.append(scope)
+        self._tell(case, {"op": "mce-stop", "run": run, "scope": scope})
+
+    def told_to_stop(self, run: str, scope: Any, worker: str = "") -> None:
+        self.stop(run, scope)
+
+    def _tell(self, case: _Case, message: dict[str, Any]) -> None:
+        for worker in case.workers:
+            stream = self.scheduler.stream_comms.get(worker)
+            if stream is not None:
+                stream.send(message)
+
+    # -- calls that must not be made twice ----------------------------------------------------------------------------
+
+    def claim(self, run: str, call: str) -> Any:
+        """Say whether a call may be made: ``new``, or ``begun``, or what was recorded of it."""
+        case = self.cases.get(run)
+        if case is None:
+            return "over"
+        if call not in case.calls:
+            case.calls[call] = "begun"
+            return "new"
+        return case.calls[call]
+
+    def record(self, run: str, call: str, data: Any) -> None:
+        """Keep what a call gave."""
+        if run in self.cases:
+            self.cases[run].calls[call] = data
+
+    # -- what is shared under a name ----------------------------------------------------------------------------------
+
+    async def enter(self, run: str, visit: str, worker: str, what: str, declared: Any) -> Any:
+        """Wait until a visit may begin; see :class:`mce.backends.cluster.sharing.Shelf`."""
+        case = self.cases.get(run)
+        return None if case is None else await case.shelf.enter(visit, worker, what, declared)
+
+    def leave(self, run: str, visit: str, ended: Any = None, worker: str = "") -> None:
+        if run in self.cases:
+            self.cases[run].shelf.leave(visit, ended)
+
+    def renew(self, run: str, worker: str = "") -> None:
+        if run in self.cases:
+            self.cases[run].shelf.renew(worker)

@@ -1,0 +1,234 @@
+"""One run, from the caller's side: the flow is planned and submitted, and what it gives is awaited.
+
+The caller sees outcomes only. When a run is cancelled, everything of it is stopped, and the run ends when that has.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from distributed.client import FutureCancelledError
+from distributed.scheduler import KilledWorker
+
+from mce.backends.cluster.chunks import ChunkAt
+from mce.backends.cluster.client import Client, Future
+from mce.backends.cluster.coordinator import Coordinator
+from mce.backends.cluster.fan import Fan
+from mce.backends.cluster.host import Spec
+from mce.backends.cluster.link import Link
+from mce.backends.cluster.outbox import opened
+from mce.backends.cluster.plan import Planner, cuts, is_driven, needs_of
+from mce.backends.cluster.sheet import Key, Needs, Sheet
+from mce.backends.cluster.wire import Ended, pack, raised_in
+from mce.backends.cluster.work import StageAt, scopes_of, width
+from mce.engine.blocks import Block, Region
+from mce.engine.branches import EachRegion, End
+from mce.engine.compile import compile_node
+from mce.engine.fiber import Fault
+from mce.engine.pieces import Around
+from mce.errors import ClusterError, Defect
+from mce.events import Event, Listener
+from mce.outcome import Place
+
+__all__ = ["Driver"]
+
+
+class Driver:
+    """Drives one run on a cluster."""
+
+    def __init__(
+        self, client: Client, spec: Callable[[str, str | None], Spec], listener: Listener | None, needs: Needs
+    ):
+        self.client = client
+        self.case = uuid.uuid4().hex
+        self.listener = listener
+        self.needs = needs
+        self.make_spec = spec
+        self.events: deque[Event] = deque()
+
+    async def run(self) -> End:
+        """Run to the end and give it."""
+        self.link = Link(self.client, self._stop)
+        self.sheet = Sheet(f"0{self.case[:9]}")
+        mail = await self.link.mail()
+        self.spec = self.make_spec(self.case, mail.topic if self.listener is not None else None)
+        data = pack(self.spec)  # what cannot be sent is found here
+        message = (data.data, [bytes(part) for part in data.buffers])
+        mail.readers[self.case] = self._hear
+        await anyio.to_thread.run_sync(self._open, message)
+        try:
+            return await self._run()
+        finally:
+            with anyio.CancelScope(shield=True):
+                self._tell()
+                self.link.release(self.link.held)
+                del mail.readers[self.case]
+                if self.client.status == "running":
+                    await anyio.to_thread.run_sync(self._close)
+
+    async def _run(self) -> End:
+        try:
+            future = await self._submitted()
+            await self._wait([future])
+            end = await self._end(future)
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await self._stopped()
+            raise
+        if end is None:
+            raise ClusterError("the run was stopped from outside, and has no outcome")
+        return end
+
+    async def _stopped(self) -> None:
+        """Stop all of the run and wait for its end."""
+        try:
+            await self.link.stop(())
+            await self._wait(self.link.held)
+        except ClusterError:  # with the scheduler, all is gone
+            pass
+
+    async def _wait(self, futures: list[Future]) -> None:
+        for future in futures:
+            if not future.done():
+                future.add_done_callback(lambda _: self.link.wake())
+        while not all(future.done() for future in futures):
+            await self.link.news()
+            self._tell()
+
+    async def _end(self, future: Future) -> End | None:
+        try:
+            found: Ended = await anyio.to_thread.run_sync(future.result)
+        except (KilledWorker, FutureCancelledError, Exception) as broken:
+            self.link.check()
+            return End(None, _lost(broken), self.spec.state, None)
+        end = found.open()
+        if end is not None and (raised := raised_in(end)) is not None:
+            raise raised
+        return end
+
+    # -- the plan -----------------------------------------------------------------------------------------------------
+
+    async def _submitted(self) -> Future:
+        """Submit the run; where somebody must see how wide a fork is, or how its branches end, wait for that."""
+        root = compile_node(self.spec.node, self.spec.careful)
+        planner = Planner(self.sheet, self.case, self.needs)
+        before: Key | None = None
+        held: list[Future] = []
+        branches: list[Key] = []
+        start, joins, order = 0, False, None
+        for cut in cuts(root, self.needs):
+            lists = isinstance(cut.region, EachRegion)
+            if joins or lists or cut.at > start or cut.region is None:
+                at = StageAt(self.case, (), start, cut.at, joins, lists=lists, order=order)
+                before = planner.stage(root, at, before, branches)
+                branches, joins, order = [], False, None
+            start = cut.at
+            if isinstance(cut.region, Region):
+                if is_driven(cut.region) or (self.spec.chunk or 1) > 1:
+                    chunks, order = await self._fan(root, cut.at, before)
+                    held += chunks
+                    branches = [future.key for future in chunks]
+                else:
+                    branches = planner.branches(root, (), cut.at, before)
+                start, joins = cut.at + 1, True
+        assert before is not None
+        (last,) = await self.link.submit(self.sheet, [before])
+        return last
+
+    async def _fan(self, root: Block, at: int, before: Key | None) -> tuple[list[Future], tuple[int, ...] | None]:
+        region: Any = root.ops[at]
+        if isinstance(region, EachRegion):
+            assert before is not None
+            number = self.sheet.add("width", region.name, width, before, needs=self.needs)
+            _, found = await self.link.submit(self.sheet, [before, number])
+            await self._wait([found])
+            size, reached = await self._width(found)
+        else:
+            size, reached = len(region.blocks), True
+            if before is not None:
+                await self.link.submit(self.sheet, [before])
+        if not reached or not size:
+            return [], None
+        scope = (at,)
+        template = ChunkAt(
+            self.case, "", (), at, 0, 0, scope, scopes_of(()) | {scope}, Around(), spreads=size < self.link.threads
+        )
+        fan = Fan(
+            self.link,
+            self.sheet,
+            template,
+            size,
+            region.mode,
+            region.join.count,
+            region.join.completed,
+            region.limit,
+            self.spec.chunk,
+            needs_of([region], self.needs),
+            region.label,
+            region.name,
+            before,
+            aside=self.spec.waiting * self.link.workers,
+            told=self._tell,
+        )
+        chunks = await fan.run()
+        return chunks, tuple(fan.order) if fan.ordered else None
+
+    async def _width(self, future: Future) -> tuple[int, bool]:
+        try:
+            found: tuple[int, bool] = await anyio.to_thread.run_sync(future.result)
+        except Exception:  # the stage before it has the same to say
+            self.link.check()
+            return 0, False
+        return found
+
+    # -- the coordinator, and events ----------------------------------------------------------------------------------
+
+    def _open(self, data: Any) -> None:
+        register(self.client)
+        self._ask("mce_open", client=self.client.id, spec=data, lease=self.spec.lease)
+
+    def _close(self) -> None:
+        self._ask("mce_close")
+
+    def _stop(self, scope: Any) -> None:
+        self._ask("mce_stop", scope=list(scope))
+
+    def _ask(self, route: str, **message: Any) -> Any:
+        async def asking() -> Any:
+            return await getattr(self.client.scheduler, route)(run=self.case, **message)
+
+        return self.client.sync(asking)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        opened(message, self.events.append)
+        self.link.wake()
+
+    def _tell(self) -> None:
+        """Give the events that have come to the listener, in the event loop of the run."""
+        while self.events:
+            event = self.events.popleft()
+            if self.listener is not None:
+                self.listener(event)
+
+
+def register(client: Client) -> None:
+    """Have the scheduler coordinate runs of ours, if it does not already."""
+    client.register_plugin(Coordinator())
+
+
+def _lost(broken: BaseException) -> Fault:
+    """Say what happened to a task of ours that Dask could not bring to its end."""
+    if isinstance(broken, KilledWorker):
+        where = f"task {broken.task!r} was on worker {broken.last_worker} when that was lost"
+        problem = (
+            f"{where}, and so were the workers that had tried it before; a step may take more memory than is there"
+        )
+        error = ClusterError(problem)
+    else:
+        error = ClusterError(f"the cluster could not finish the run: {type(broken).__name__}: {broken}")
+    return Fault(Defect(error, "", ""), False, Place(""))

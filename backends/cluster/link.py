@@ -1,0 +1,146 @@
+"""How whoever drives tasks, the caller's process or a task on a worker, talks to the cluster.
+
+Dask's client blocks; it is called in threads, so that the event loop of the run, asyncio's or trio's, goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import anyio
+import anyio.to_thread
+
+from mce.backends.cluster.client import Client, Future, future_of
+from mce.backends.cluster.sheet import Key, Sheet
+from mce.engine.tasks import caller_from_threads
+from mce.errors import ClusterError
+
+__all__ = ["Link"]
+
+_WATCH = 0.1
+"""Seconds between two looks at whether the scheduler is still there."""
+
+
+class _Mail:
+    """The messages for one client, by the name of whom they are for."""
+
+    def __init__(self, client: Client) -> None:
+        self.topic = f"mce-{uuid.uuid4().hex[:12]}"
+        self.readers: dict[str, Callable[[dict[str, Any]], None]] = {}
+        client.subscribe_topic(self.topic, self._read)
+
+    def _read(self, event: Any) -> None:
+        message = event[1]
+        reader = self.readers.get(message.get("fan") or message.get("run"))
+        if reader is not None:
+            reader(message)
+
+
+_mail: WeakKeyDictionary[Client, _Mail] = WeakKeyDictionary()
+_opening = threading.Lock()
+
+
+class Link:
+    """A client, with what a run needs of it. To be made in the event loop of the run."""
+
+    def __init__(self, client: Client, stop: Callable[[Any], None]) -> None:
+        self.client = client
+        self._stop = stop
+        self._soon = caller_from_threads()
+        self._news = anyio.Event()
+        self.held: list[Future] = []
+
+    # -- messages -----------------------------------------------------------------------------------------------------
+
+    async def mail(self) -> _Mail:
+        """Give the mail of the client, which is opened at the first time."""
+        return await anyio.to_thread.run_sync(self._opened)
+
+    def _opened(self) -> _Mail:
+        with _opening:
+            found = _mail.get(self.client)
+            if found is None:
+                found = _mail[self.client] = _Mail(self.client)
+            return found
+
+    def wake(self) -> None:
+        """Wake whoever waits for news; may be called in any thread."""
+        with suppress(RuntimeError):  # the event loop of the run is gone, and nobody waits
+            self._soon(self._wake)
+
+    def _wake(self) -> None:
+        self._news.set()
+
+    async def news(self, seconds: float = _WATCH) -> None:
+        """Wait for news, but no longer than ``seconds``; raises :class:`mce.ClusterError` if the scheduler is gone."""
+        with anyio.move_on_after(seconds):
+            await self._news.wait()
+        self._news = anyio.Event()
+        self.check()
+
+    def check(self) -> None:
+        """Raise :class:`mce.ClusterError` unless the scheduler is there."""
+        if self.client.status != "running":
+            where = getattr(self.client.scheduler, "address", "of the cluster")
+            raise ClusterError(
+                f"the scheduler {where} is gone (the client is {self.client.status}): the run was lost with it. "
+                f"Start a scheduler and run the flow again"
+            )
+
+    # -- tasks --------------------------------------------------------------------------------------------------------
+
+    async def submit(self, sheet: Sheet, keys: Sequence[Key]) -> list[Future]:
+        """Submit what is on a sheet and give the futures of ``keys``."""
+        graph = sheet.take()
+        self.check()
+        if graph is None:
+            return [future_of(key, self.client) for key in keys]
+        futures = await anyio.to_thread.run_sync(self._submit, graph, list(keys))
+        self.held.extend(futures)
+        return futures
+
+    def _submit(self, graph: Any, keys: list[Key]) -> list[Future]:
+        return self.client.get(graph, keys, sync=False)
+
+    async def done(self, futures: Sequence[Future]) -> None:
+        """Wait until all have ended, well or not."""
+        for future in futures:
+            if not future.done():
+                future.add_done_callback(lambda _: self.wake())
+        while not all(future.done() for future in futures):
+            await self.news()
+
+    async def result(self, future: Future) -> Any:
+        """Wait for the result of a task; raises what Dask raises."""
+        await self.done([future])
+        return await anyio.to_thread.run_sync(future.result)
+
+    async def gather(self, futures: Sequence[Future]) -> list[Any]:
+        """Give the results of tasks that have ended."""
+        return await anyio.to_thread.run_sync(lambda: list(self.client.gather(list(futures))))
+
+    async def stop(self, scope: Any) -> None:
+        """Stop what runs in a scope."""
+        await anyio.to_thread.run_sync(self._stop, scope)
+
+    def release(self, futures: Sequence[Future]) -> None:
+        """Let the cluster forget results that nothing needs any more."""
+        gone = set(map(id, futures))
+        self.held = [future for future in self.held if id(future) not in gone]
+        for future in futures:
+            future.release()
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are."""
+        return len(self.client.nthreads())
+
+    @property
+    def threads(self) -> int:
+        """How many tasks the cluster can run at once; at least one."""
+        return max(1, sum(self.client.nthreads().values()))

@@ -1,0 +1,229 @@
+"""Steps that wait, fail and get lost, for workers to import. What they do is told in a file, a line each.
+
+The dependencies of a run are the folder of that file. A line says what happened, at which path, in which process and
+at which attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from returns.result import Failure, Result
+
+from mce import Append, Context, Flow, bracket, do, each, gather, iterate, pure, step
+from mce.combinators.monad import Done, Next
+
+
+@dataclass(frozen=True)
+class Notes:
+    log: Annotated[tuple[Any, ...], Append()] = ()
+    thing: Any = None
+
+
+@dataclass(frozen=True)
+class Line:
+    what: str
+    path: str
+    pid: int
+    attempt: int
+
+
+def note(ctx: Context[Any], what: str) -> None:
+    """Add a line, in one write."""
+    with open(Path(ctx.deps) / "lines", "ab", buffering=0) as file:
+        file.write(f"{what} {ctx.path} {os.getpid()} {ctx.attempt}\n".encode())
+
+
+def lines(folder: Path | str, *what: str) -> list[Line]:
+    """Read the lines of a run, those of ``what`` only if it is given."""
+    file = Path(folder) / "lines"
+    found = [line.split(" ") for line in file.read_text().splitlines()] if file.exists() else []
+    return [Line(w, path, int(pid), int(n)) for w, path, pid, n in found if not what or w in what]
+
+
+# -- exceptions and values that do not travel --------------------------------------------------------------------------
+
+
+class Unpicklable(Exception):
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.lock = threading.Lock()
+
+
+class Unloadable(Exception):
+    """Pickles, and does not unpickle: it is made of two arguments and keeps one."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what}, {why}")
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class MuteAndUnpicklable(Mute, Unpicklable):
+    pass
+
+
+@step(raises=(KeyError,))
+async def fails(x: int) -> int:
+    raise KeyError(x)
+
+
+@step
+async def boom(x: int) -> int:
+    raise ValueError("boom", x)
+
+
+@step
+async def from_unpicklable(x: int) -> int:
+    raise ValueError("boom", x) from Unpicklable("the cause of it")
+
+
+@step
+async def unpicklable(x: int) -> int:
+    raise Unpicklable("holds a lock")
+
+
+@step(raises=(Unpicklable,))
+async def declared_unpicklable(x: int) -> int:
+    raise Unpicklable("holds a lock")
+
+
+@step
+async def unloadable(x: int) -> int:
+    raise Unloadable("one", "two")
+
+
+@step(raises=(Unloadable,))
+async def declared_unloadable(x: int) -> int:
+    raise Unloadable("one", "two")
+
+
+@step
+async def mute(x: int) -> int:
+    raise Mute("a word")
+
+
+@step
+async def mute_and_unpicklable(x: int) -> int:
+    raise MuteAndUnpicklable("a word")
+
+
+@step
+async def fails_as_lock(x: int) -> Result[int, Any]:
+    return Failure(threading.Lock())
+
+
+@step
+async def gives_lock(x: int) -> Any:
+    return threading.Lock()
+
+
+@step
+async def gives_unloadable(x: int) -> Any:
+    return Unloadable("one", "two")
+
+
+@step
+async def keeps_lock(ctx: Context[Notes], x: int) -> int:
+    ctx.update(thing=threading.Lock())
+    return x
+
+
+@step
+async def interrupts(x: int) -> int:
+    raise KeyboardInterrupt
+
+
+@step
+async def exits(x: int) -> int:
+    raise SystemExit(3)
+
+
+# -- waiting -----------------------------------------------------------------------------------------------------------
+
+
+@step
+async def same(x: Any) -> Any:
+    return x
+
+
+@step
+async def waits(ctx: Context[Any], x: int) -> int:
+    """Wait till it is stopped."""
+    note(ctx, "begin")
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        note(ctx, "stopped")
+    return x
+
+
+@step
+def blocks(ctx: Context[Any], x: int) -> int:
+    """Hold its thread until something has failed or was cancelled, and a little longer."""
+    note(ctx, "begin")
+    while not (lines(ctx.deps, "failing") or (Path(ctx.deps) / "cancelling").exists()):
+        time.sleep(0.005)
+    time.sleep(0.1)
+    note(ctx, "ended")
+    return x
+
+
+@step
+async def works(ctx: Context[Any], x: int) -> int:
+    note(ctx, "begin")
+    await asyncio.sleep(0.005)
+    note(ctx, "ended")
+    return x
+
+
+@step
+def works_in_thread(ctx: Context[Any], x: int) -> int:
+    note(ctx, "begin")
+    time.sleep(0.005)
+    note(ctx, "ended")
+    return x
+
+
+@step
+async def fails_after(ctx: Context[Any], begun: int) -> int:
+    """Fail when so many steps have begun."""
+    while len(lines(ctx.deps, "begin")) < begun:
+        await asyncio.sleep(0.005)
+    note(ctx, "failing")
+    raise ValueError("after all had begun")
+
+
+@step
+async def waits_or_fails(ctx: Context[Any], x: int) -> int:
+    """Fail as the fifth of an ``each``, when others have begun; wait as any other."""
+    return await (fails_after.fn(ctx, 3) if x == 5 else waits.fn(ctx, x))
+
+
+@step
+async def opens(ctx: Context[Any], x: int) -> int:
+    note(ctx, "opened")
+    return x
+
+
+@step
+async def closes(ctx: Context[Any], x: int) -> None:
+    note(ctx, "closed")
+
+
+@step
+async def fails_to_close(ctx: Context[Any], x: int) -> None:
+    note(ctx, "closed")
+    raise OSError("does not close")
+
+
+holds = bracket(opens, waits, closes)
