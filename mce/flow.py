@@ -3,6 +3,9 @@
 It holds a node of :mod:`mce.syntax` and the everyday combinators as methods; the others are in
 :mod:`mce.combinators`. Nothing runs before ``run``, ``run_sync``, ``stream`` or ``start``, which hand the tree to
 the engine.
+
+One class is one module, and a third of it are overloads: what state a flow asks for is inferred from them. Flows that
+make their node late are in :mod:`mce.lazy`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Never
 from typing_extensions import TypeVar
 
 from mce.flow import Flow, arrow
-from mce.syntax import Call, Given, Node, Pure, StepSpec, Then
+from mce.syntax import Given, Node, Pure, StepSpec, Then
 
 __all__ = ["Applied", "Bound", "Called", "Ready", "is_only_called"]
 
@@ -47,10 +47,10 @@ class _Lazy(Flow[I, A, E, S]):
 
 
 class Applied(_Lazy[I, A, E, S]):
-    """A step whose input is supplied; whoever makes one sets ``body`` and ``input``."""
+    """A step whose input is supplied; whoever makes one sets ``body``, the step's node, and ``input``."""
 
     __slots__ = ("body", "input")
-    body: Node
+    body: Any
     input: Any
 
     if not TYPE_CHECKING:
@@ -70,10 +70,9 @@ class Applied(_Lazy[I, A, E, S]):
 
 
 class Called(Applied[I, A, E, S]):
-    """The same of a step that :func:`is_only_called`, so that its ``body`` has the function to call."""
+    """The same of a step that :func:`is_only_called`: its ``body`` is a ``Call``, whose function the engine calls."""
 
     __slots__ = ()
-    body: Call
 
 
 class Bound(_Lazy[I, A, E, S]):

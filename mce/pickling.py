@@ -68,8 +68,8 @@ def main_by_code() -> Iterator[None]:
 
 def portable(value: Any) -> Any:
     """Give ``value``, or for a function whose name a decorator took over what pickles in its place."""
-    if not (callable(value) and hasattr(value, "__qualname__")):
-        return value
+    if not (callable(value) and hasattr(value, "__qualname__")) or getattr(value, "__module__", None) is None:
+        return value  # not a function, or one that is a method of a builtin class
     if value.__module__ == "__main__" and _main_by_code.get():
         return value
     owner = _global(value.__module__, value.__qualname__)

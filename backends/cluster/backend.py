@@ -138,6 +138,7 @@ class DaskBackend(AnyioBackend):
                 run.careful,
                 self.spread_from,
                 self.chunk,
+                self.needs,
                 self.waiting,
                 self.lease,
             )

@@ -57,7 +57,7 @@ async def _first(here: Hosted, name: str, call: Callable[[], Coroutine[Any, Any,
         fiber.change = compose(change, made) if recording else change
     kept = _kept(result, raised, made, name)
     with anyio.CancelScope(shield=True):
-        await here.ask("mce_record", call=name, data=(kept.data, [bytes(part) for part in kept.buffers]))
+        await here.ask("mce_record", call=name, data=kept.plain())
     if raised is not None:
         raise raised
     return result

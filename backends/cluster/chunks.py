@@ -7,58 +7,60 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from distributed import get_worker
-
 from mce.backends.cluster.host import Hosted, hosted
 from mce.backends.cluster.steps import engine_run, runs_in_turn
-from mce.backends.cluster.wire import SAME, Chunk, Ended, Packed, pack, sendable, unpack
+from mce.backends.cluster.wire import SAME, Chunk, Ended, Packed, sendable, unpack
 from mce.backends.cluster.work import broken_end, located, start_of
-from mce.engine.branches import Branch, EachRegion, End, ForkRegion
+from mce.engine.branches import Branch, EachRegion, End, ForkRegion, run_branch
 from mce.engine.fiber import Fiber
 from mce.engine.pieces import Address, Around, block_at, part, root_of
 from mce.errors import ClusterError
 from mce.outcome import Place
 
-__all__ = ["ChunkAt", "chunk", "concatenated"]
+__all__ = ["Fork", "chunk", "concatenated"]
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkAt:
-    """The branches from ``low`` to before ``high`` of the fork that is operation ``at`` of the block at ``address``.
+class Fork:
+    """A fork of which chunks run: operation ``at`` of the block at ``address``; published once to all workers.
 
     In a ``program`` that a run published on its way the fork is the only operation, and ``around`` says what is around.
+    ``tells`` who drives it, under ``reply_to``, how each chunk ended.
     """
 
-    run_id: str
     program: str
     address: Address
     at: int
-    low: int
-    high: int
     scope: tuple[Any, ...]
     scopes: frozenset[Any]
     around: Around
-    reply_to: str = ""
-    fan: str = ""
     spreads: bool = False
     in_turn: bool = False
+    tells: bool = True
+    reply_to: str = ""
 
 
-def chunk(at: ChunkAt, before: Ended | Packed | None) -> Chunk:
-    """Run some branches of a fork, given what was before it or, of a fork within a task, the branches' inputs."""
+def chunk(run_id: str, fork: str, low: int, high: int, before: Ended | Packed | None) -> Chunk:
+    """Run the branches from ``low`` to before ``high`` of a published fork.
+
+    ``before`` is the end before it or, of a fork within a task, the state and the branches' inputs.
+    """
+    here = hosted(run_id)  # what prevents that fails the run, however branches meet
+    at: Fork = here.published(fork)
     try:
-        here = hosted(at.run_id)
-        found = here.run(at.scopes, partial(_chunk, at, before, here))
+        found = here.run(at.scopes, partial(_chunk, at, fork, low, high, before, here))
     except (Exception, KeyboardInterrupt, SystemExit) as broken:
-        return _broken_chunk(at, broken)
-    return found or Chunk(at.low, at.high - at.low, (), None)
+        _tell(at, fork, here, low, 1.0, high - low, high - low)
+        return _broken_chunk(low, high - low, broken)
+    return found or Chunk(low, high - low, (), None)
 
 
-async def _chunk(at: ChunkAt, before: Ended | Packed | None, here: Hosted) -> Chunk:
+async def _chunk(at: Fork, name: str, low: int, high: int, before: Ended | Packed | None, here: Hosted) -> Chunk:
     block = block_at(here.program(at.program), at.address)
     region: Any = block.ops[at.at]
     if isinstance(before, Packed):
@@ -66,11 +68,10 @@ async def _chunk(at: ChunkAt, before: Ended | Packed | None, here: Hosted) -> Ch
         end: End | None = End(None, None, state, None)
     else:
         end = start_of(here) if before is None else before.open()
-        inputs = None if end is None or end.fault is not None else _inputs(region, end.value, at.low, at.high)
-    size = at.high - at.low
+        inputs = None if end is None or end.fault is not None else _inputs(region, end.value, low, high)
     if end is None or inputs is None:
-        return Chunk(at.low, size, (), None)
-    branches = _branches(region, inputs, at.low)
+        return Chunk(low, high - low, (), None)
+    branches = _branches(region, inputs, low)
     alone = at.in_turn or runs_in_turn(branches)
     run = await engine_run(here, alone=alone, scopes=at.scopes, spreads=at.spreads)
     fiber = root_of(run, part(block, at.at, at.at + 1), end.state, at.around)
@@ -78,20 +79,25 @@ async def _chunk(at: ChunkAt, before: Ended | Packed | None, here: Hosted) -> Ch
     fiber.ops = ops
     clock = time.perf_counter if alone else time.thread_time
     begun = clock()
-    ends, order = await region.run(fiber, branches, 1 if alone else None)
+    if len(branches) == 1:
+        ends: list[End | None] = [await run_branch(fiber, branches[0], branches[0].block)]
+        order = [0]
+    else:
+        ends, order = await region.run(fiber, branches, 1 if alone else None)
     seconds = clock() - begun
-    failed = [found for found, one in enumerate(ends) if one is not None and one.fault is not None]
+    failed = sum(one is not None and one.fault is not None for one in ends)
     if failed and region.mode == "fail_fast":
         here.tell("mce-stop", scope=at.scope)
-    _report(at, here, seconds, order, failed)
-    return Chunk(at.low, size, tuple(order), _packed(ends, fiber, region))
+    _tell(at, name, here, low, seconds, len(order), failed)
+    return _chunk_of(low, ends, order, fiber, region)
 
 
-def _report(at: ChunkAt, here: Hosted, seconds: float, order: Sequence[int], failed: Sequence[int]) -> None:
+def _tell(at: Fork, name: str, here: Hosted, low: int, seconds: float, ended: int, failed: int) -> None:
     if here.outbox is not None:
         here.outbox.flush()
-    told = {"fan": at.fan, "low": at.low, "seconds": seconds, "ended": len(order), "failed": len(failed)}
-    here.worker.log_event(at.reply_to, told)
+    if at.tells:
+        told = {"fan": name, "low": low, "seconds": seconds, "ended": ended, "failed": failed}
+        here.worker.log_event(at.reply_to, told)
 
 
 def _inputs(region: Any, value: Any, low: int, high: int) -> list[Any]:
@@ -104,7 +110,7 @@ def _branches(region: ForkRegion, inputs: Sequence[Any], low: int) -> list[Branc
     return [Branch(region.blocks[low + at], value) for at, value in enumerate(inputs)]
 
 
-def _packed(ends: list[End | None], fiber: Fiber, region: ForkRegion) -> Packed:
+def _chunk_of(low: int, ends: list[End | None], order: Sequence[int], fiber: Fiber, region: ForkRegion) -> Chunk:
     """Pack ends; the state of a branch that did not change it is known where they meet."""
     for end in ends:
         if end is not None:
@@ -113,24 +119,19 @@ def _packed(ends: list[End | None], fiber: Fiber, region: ForkRegion) -> Packed:
             if end.state is fiber.state:
                 end.state = SAME
     if all(end is None or end.fault is None for end in ends):
-        try:
-            return pack(ends)
-        except ClusterError:
-            pass
+        with suppress(ClusterError):
+            return Chunk.of(low, order, ends)
     place = fiber.within(region.name)
-    return pack([end and sendable(end, Place(f"{place}[{at}]")) for at, end in enumerate(ends)])
+    sent = [end and sendable(end, Place(f"{place}[{low + at}]")) for at, end in enumerate(ends)]
+    return Chunk.of(low, order, sent)
 
 
-def _broken_chunk(at: ChunkAt, broken: BaseException) -> Chunk:
-    size = at.high - at.low
-    told = {"fan": at.fan, "low": at.low, "seconds": 0.0, "ended": size, "failed": size}
-    get_worker().log_event(at.reply_to, told)
-    return Chunk(at.low, size, tuple(range(size)), pack([broken_end(broken)] * size))
+def _broken_chunk(low: int, size: int, broken: BaseException) -> Chunk:
+    return Chunk.of(low, range(size), [broken_end(broken)] * size)
 
 
 def concatenated(*chunks: Chunk) -> Chunk:
     """Make one chunk of several that follow each other."""
     low = chunks[0].low
-    ends = [end for one in chunks for end in ([None] * one.size if one.packed is None else unpack(one.packed))]
-    order = tuple(one.low - low + found for one in chunks for found in one.order)
-    return Chunk(low, len(ends), order, pack(ends))
+    ends = [end for one in chunks for end in one.ends()]
+    return Chunk.of(low, [one.low - low + found for one in chunks for found in one.order], ends)

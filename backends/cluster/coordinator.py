@@ -25,7 +25,7 @@ class _Case:
 
     def __init__(self, client: str, spec: Any, lease: float) -> None:
         self.client = client
-        self.programs: dict[str, Any] = {"": spec}
+        self.published: dict[str, Any] = {"": spec}
         self.workers: set[str] = set()
         self.stopped: list[Hashable] = []
         self.calls: dict[str, Any] = {}
@@ -49,7 +49,7 @@ class Coordinator(SchedulerPlugin):
             "mce_close": self.close_run,
             "mce_join": self.join,
             "mce_publish": self.publish,
-            "mce_program": self.program,
+            "mce_published": self.published,
             "mce_claim": self.claim,
             "mce_record": self.record,
             "mce_stop": self.stop,
@@ -86,17 +86,17 @@ class Coordinator(SchedulerPlugin):
         if case is None:
             return None
         case.workers.add(worker)
-        return {"spec": case.programs[""], "stopped": case.stopped}
+        return {"spec": case.published[""], "stopped": case.stopped}
 
-    def publish(self, run: str, program: str, data: Any) -> None:
-        """Keep a program that a run made on its way."""
+    def publish(self, run: str, name: str, data: Any) -> None:
+        """Keep what a run made on its way for all its workers."""
         if run in self.cases:
-            self.cases[run].programs[program] = data
+            self.cases[run].published[name] = data
 
-    def program(self, run: str, program: str) -> Any:
-        """Give a program that was published; ``None`` if the run is over."""
+    def published(self, run: str, name: str) -> Any:
+        """Give what was published; ``None`` if the run is over."""
         case = self.cases.get(run)
-        return None if case is None else case.programs.get(program)
+        return None if case is None else case.published.get(name)
 
     # -- stopping -----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -15,7 +16,7 @@ import anyio.to_thread
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
-from mce.backends.cluster.chunks import ChunkAt
+from mce.backends.cluster.chunks import Fork
 from mce.backends.cluster.client import Client, Future
 from mce.backends.cluster.coordinator import Coordinator
 from mce.backends.cluster.fan import Fan
@@ -27,7 +28,7 @@ from mce.backends.cluster.sheet import Key, Needs, Sheet
 from mce.backends.cluster.wire import Ended, pack, raised_in
 from mce.backends.cluster.work import StageAt, scopes_of, width
 from mce.engine.blocks import Block, Region
-from mce.engine.branches import EachRegion, End
+from mce.engine.branches import EachRegion, End, ForkRegion
 from mce.engine.compile import compile_node
 from mce.engine.fiber import Fault
 from mce.engine.pieces import Around
@@ -36,6 +37,9 @@ from mce.events import Event, Listener
 from mce.outcome import Place
 
 __all__ = ["Driver"]
+
+_LARGE = 1_000_000
+"""From how many bytes on an input goes to the workers by itself, and not with all else that they must know."""
 
 
 class Driver:
@@ -57,12 +61,13 @@ class Driver:
         self.sheet = Sheet(f"0{self.case[:9]}")
         mail = await self.link.mail()
         self.spec = self.make_spec(self.case, mail.topic if self.listener is not None else None)
-        data = pack(self.spec)  # what cannot be sent is found here
-        message = (data.data, [bytes(part) for part in data.buffers])
+        first = Ended(pack((self.spec.input, None, self.spec.state, None, None)))  # what cannot be sent is found here
+        large = first.__sizeof__() > _LARGE
+        data = pack(replace(self.spec, input=None) if large else self.spec)
         mail.readers[self.case] = self._hear
-        await anyio.to_thread.run_sync(self._open, message)
         try:
-            return await self._run()
+            await anyio.to_thread.run_sync(self._open, data.plain())
+            return await self._run(await self.link.scatter(self.sheet, first) if large else None)
         finally:
             with anyio.CancelScope(shield=True):
                 self._tell()
@@ -71,9 +76,9 @@ class Driver:
                 if self.client.status == "running":
                     await anyio.to_thread.run_sync(self._close)
 
-    async def _run(self) -> End:
+    async def _run(self, first: Key | None) -> End:
         try:
-            future = await self._submitted()
+            future = await self._submitted(first)
             await self._wait([future])
             end = await self._end(future)
         except anyio.get_cancelled_exc_class():
@@ -106,19 +111,21 @@ class Driver:
         except (KilledWorker, FutureCancelledError, Exception) as broken:
             self.link.check()
             return End(None, _lost(broken), self.spec.state, None)
-        end = found.open()
+        try:
+            end = found.open()
+        except ClusterError as broken:
+            return End(None, _lost(broken), self.spec.state, None)
         if end is not None and (raised := raised_in(end)) is not None:
             raise raised
         return end
 
     # -- the plan -----------------------------------------------------------------------------------------------------
 
-    async def _submitted(self) -> Future:
+    async def _submitted(self, first: Key | None) -> Future:
         """Submit the run; where somebody must see how wide a fork is, or how its branches end, wait for that."""
         root = compile_node(self.spec.node, self.spec.careful)
         planner = Planner(self.sheet, self.case, self.needs)
-        before: Key | None = None
-        held: list[Future] = []
+        before = first
         branches: list[Key] = []
         start, joins, order = 0, False, None
         for cut in cuts(root, self.needs):
@@ -129,10 +136,8 @@ class Driver:
                 branches, joins, order = [], False, None
             start = cut.at
             if isinstance(cut.region, Region):
-                if is_driven(cut.region) or (self.spec.chunk or 1) > 1:
-                    chunks, order = await self._fan(root, cut.at, before)
-                    held += chunks
-                    branches = [future.key for future in chunks]
+                if is_driven(cut.region) or (isinstance(cut.region, ForkRegion) and (self.spec.chunk or 1) > 1):
+                    branches, order = await self._fan(root, cut.at, before)
                 else:
                     branches = planner.branches(root, (), cut.at, before)
                 start, joins = cut.at + 1, True
@@ -140,43 +145,61 @@ class Driver:
         (last,) = await self.link.submit(self.sheet, [before])
         return last
 
-    async def _fan(self, root: Block, at: int, before: Key | None) -> tuple[list[Future], tuple[int, ...] | None]:
+    async def _fan(self, root: Block, at: int, before: Key | None) -> tuple[list[Key], tuple[int, ...] | None]:
+        """Run the branches of a fork, or write them to the sheet; give the chunks, and their order if it matters."""
         region: Any = root.ops[at]
+        size = len(region.blocks)
         if isinstance(region, EachRegion):
             assert before is not None
-            number = self.sheet.add("width", region.name, width, before, needs=self.needs)
-            _, found = await self.link.submit(self.sheet, [before, number])
-            await self._wait([found])
-            size, reached = await self._width(found)
-        else:
-            size, reached = len(region.blocks), True
-            if before is not None:
-                await self.link.submit(self.sheet, [before])
-        if not reached or not size:
+            size = await self._reached(region, before)
+        elif before is not None:
+            await self.link.submit(self.sheet, [before])
+        if not size:
             return [], None
-        scope = (at,)
-        template = ChunkAt(
-            self.case, "", (), at, 0, 0, scope, scopes_of(()) | {scope}, Around(), spreads=size < self.link.threads
-        )
+        scope, name = (at,), uuid.uuid4().hex[:12]
+        needs, aside = needs_of([region], self.needs), self.spec.waiting * self.link.workers
+        path, told = region.name, self._tell
         fan = Fan(
             self.link,
             self.sheet,
-            template,
+            self.case,
+            name,
+            scope,
+            region,
             size,
-            region.mode,
-            region.join.count,
-            region.join.completed,
-            region.limit,
+            path,
             self.spec.chunk,
-            needs_of([region], self.needs),
-            region.label,
-            region.name,
+            needs,
             before,
-            aside=self.spec.waiting * self.link.workers,
-            told=self._tell,
+            aside,
+            told,
         )
-        chunks = await fan.run()
-        return chunks, tuple(fan.order) if fan.ordered else None
+        keys = fan.chunks()
+        fork = Fork(
+            "",
+            (),
+            at,
+            scope,
+            scopes_of(()) | {scope},
+            Around(),
+            spreads=size < self.link.threads,
+            in_turn=region.limit is not None,
+            tells=keys is None,
+            reply_to=(await self.link.mail()).topic,
+        )
+        data = pack(fork).plain()
+        await anyio.to_thread.run_sync(lambda: self._ask("mce_publish", name=name, data=data))
+        if keys is None:
+            keys = [future.key for future in await fan.run()]
+        return keys, tuple(fan.order) if fan.ordered else None
+
+    async def _reached(self, region: EachRegion, before: Key) -> int:
+        """Say how many branches an ``each`` has; none if it is not reached."""
+        number = self.sheet.add("width", region.name, width, before, needs=self.needs)
+        _, found = await self.link.submit(self.sheet, [before, number])
+        await self._wait([found])
+        size, reached = await self._width(found)
+        return size if reached else 0
 
     async def _width(self, future: Future) -> tuple[int, bool]:
         try:
@@ -229,6 +252,8 @@ def _lost(broken: BaseException) -> Fault:
             f"{where}, and so were the workers that had tried it before; a step may take more memory than is there"
         )
         error = ClusterError(problem)
+    elif isinstance(broken, ClusterError):
+        error = broken
     else:
         error = ClusterError(f"the cluster could not finish the run: {type(broken).__name__}: {broken}")
     return Fault(Defect(error, "", ""), False, Place(""))

@@ -19,6 +19,7 @@ import anyio
 from distributed import Worker, get_worker, secede
 
 from mce.backends.cluster.outbox import Outbox
+from mce.backends.cluster.sheet import Needs
 from mce.backends.cluster.wire import Packed, unpack
 from mce.engine.blocks import Block
 from mce.engine.compile import compile_node, compile_region
@@ -50,6 +51,7 @@ class Spec:
     spread_from: int
     """The least number of branches that a fork within a task must have for them to become tasks."""
     chunk: int | None
+    needs: Needs
     waiting: int
     """How many tasks of a worker may wait aside, so that others run."""
     lease: float
@@ -85,7 +87,8 @@ class _Loop:
         left = asyncio.all_tasks(self.loop)
         for task in left:
             task.cancel()
-        self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        if left:
+            self.loop.run_until_complete(asyncio.wait(left))
 
     def __del__(self) -> None:
         self.loop.close()
@@ -116,6 +119,7 @@ class Hosted:
         self.root: Block
         self.outbox: Outbox | None = None
         self._programs: dict[str, Block] = {}
+        self._published: dict[str, Any] = {}
         self._stopped: set[Hashable] = set()
         self._running: dict[object, tuple[frozenset[Hashable], Callable[[], object]]] = {}
         self._deps: tuple[Any] | None = None
@@ -237,16 +241,26 @@ class Hosted:
                 self._deps = (await made(given, _in_loop),)
             return self._deps[0]
 
+    def published(self, name: str) -> Any:
+        """Give what the run published on its way under ``name``; asked for once."""
+        found = self._published.get(name)
+        if found is None:
+            with self.loading:
+                if name not in self._published:
+                    reply = self.wait_for("mce_published", name=name)
+                    if reply is None:
+                        raise ClusterError(f"run {self.run_id} is over")
+                    self._published[name] = unpack(Packed(*reply))
+                found = self._published[name]
+        return found
+
     def program(self, name: str) -> Block:
         """Give the block of the flow, or of a fork that the run met on its way and published under ``name``."""
         if not name:
             return self.root
         with self.loading:
             if name not in self._programs:
-                found = self.wait_for("mce_program", program=name)
-                if found is None:
-                    raise ClusterError(f"run {self.run_id} is over")
-                self._programs[name] = compile_region(*unpack(Packed(*found)))
+                self._programs[name] = compile_region(*self.published(name))
             return self._programs[name]
 
 

@@ -107,6 +107,15 @@ class Link:
     def _submit(self, graph: Any, keys: list[Key]) -> list[Future]:
         return self.client.get(graph, keys, sync=False)
 
+    async def scatter(self, sheet: Sheet, value: Any) -> Key:
+        """Send a value to all workers, and give its key."""
+        key = sheet.key("input")
+        await anyio.to_thread.run_sync(self._scatter, key, value)
+        return key
+
+    def _scatter(self, key: Key, value: Any) -> None:
+        self.held += self.client.scatter({key: value}, broadcast=True, hash=False).values()
+
     async def done(self, futures: Sequence[Future]) -> None:
         """Wait until all have ended, well or not."""
         for future in futures:

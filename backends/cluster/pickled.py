@@ -35,6 +35,10 @@ class Packed:
         self.data = data
         self.buffers = buffers
 
+    def plain(self) -> tuple[bytes, list[bytes]]:
+        """Give it as bytes, for messages."""
+        return self.data, [bytes(buffer) for buffer in self.buffers]
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Packed, (self.data, self.buffers)
 

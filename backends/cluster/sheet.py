@@ -61,6 +61,11 @@ class Sheet:
         self.count = 0
         self.layers: dict[Needs, _Layer] = {}
 
+    def key(self, name: str) -> Key:
+        """Give a key that is new."""
+        self.count += 1
+        return (f"{_plain(name)}-{self.token}", self.count)
+
     def add(
         self,
         name: str,
@@ -70,10 +75,9 @@ class Sheet:
         needs: Needs,
     ) -> Key:
         """Add ``function(*given)``, in which keys stand for what their tasks give, and give its key."""
-        key = (f"{_plain(name)}-{self.token}", self.count)
-        self.count += 1
+        key = self.key(name)
         layer = self.layers.setdefault(needs, _Layer())
-        layer.tasks[key] = Task(key, function, *(TaskRef(one) if isinstance(one, tuple) else one for one in given))
+        layer.tasks[key] = Task(key, function, *(TaskRef(one) if type(one) is tuple else one for one in given))
         layer.paths.known[key] = path
         return key
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from contextlib import suppress
 from typing import Any
 
-from mce.backends.cluster.chunks import ChunkAt
+import anyio
+
+from mce.backends.cluster.chunks import Fork
 from mce.backends.cluster.client import client_in_task
 from mce.backends.cluster.fan import Fan
 from mce.backends.cluster.host import Hosted
 from mce.backends.cluster.link import Link
 from mce.backends.cluster.plan import needs_of
-from mce.backends.cluster.sheet import Needs, Sheet
+from mce.backends.cluster.sheet import Sheet
 from mce.backends.cluster.wire import Chunk, Packed, pack
 from mce.backends.cluster.work import check_complete
 from mce.engine.branches import Branch, EachRegion, End, ForkRegion
@@ -48,37 +51,29 @@ class Spreader:
             return None
         client = client_in_task()
         self.here.make_room()
-        scope = ("fork", uuid.uuid4().hex)
+        scope, name = ("fork", uuid.uuid4().hex[:12]), uuid.uuid4().hex[:12]
         link = Link(client, lambda stopped: self.here.tell("mce-stop", scope=list(stopped)))
         around = Around(tuple(fiber.scopes()), fiber.attempt(), ())
-        template = ChunkAt(self.here.run_id, program, (), 0, 0, 0, scope, self.scopes | {scope}, around)
+        reply_to = (await link.mail()).topic
+        in_turn = region.limit is not None
+        fork = Fork(program, (), 0, scope, self.scopes | {scope}, around, in_turn=in_turn, reply_to=reply_to)
+        await self.here.ask("mce_publish", name=name, data=pack(fork).plain())
 
         def given(low: int, high: int) -> Packed:
             some = inputs[low:high] if isinstance(region, EachRegion) else [inputs] * (high - low)
             return pack((fiber.state, some))
 
-        fan = Fan(
-            link,
-            Sheet(f"0{uuid.uuid4().hex[:9]}"),
-            template,
-            len(branches),
-            region.mode,
-            region.join.count,
-            region.join.completed,
-            region.limit,
-            spec.chunk,
-            needs_of([region], Needs()),
-            region.label,
-            fiber.within(region.name),
-            given,
-            aside=spec.waiting * link.workers,
-            told=_nothing,
-        )
+        needs, aside = needs_of([region], spec.needs), spec.waiting * link.workers
+        sheet, path = Sheet(f"0{uuid.uuid4().hex[:9]}"), fiber.within(region.name)
+        case, width = self.here.run_id, len(branches)
+        fan = Fan(link, sheet, case, name, scope, region, width, path, spec.chunk, needs, given, aside, _nothing)
         try:
             futures = await fan.run()
             chunks: list[Chunk] = await link.gather(futures)
         except BaseException:
             self.here.tell("mce-stop", scope=list(scope))
+            with anyio.CancelScope(shield=True), suppress(ClusterError):  # with the scheduler, all is gone
+                await link.done(link.held)
             raise
         finally:
             link.release(list(link.held))
@@ -90,8 +85,7 @@ class Spreader:
         """Have other workers find the fork; gives the name of its program."""
         data = pack((region.node, region.names.prefix(), region.own_name, fiber.careful))
         name = hashlib.blake2b(data.data, digest_size=12).hexdigest()
-        message = (data.data, [bytes(part) for part in data.buffers])
-        await self.here.ask("mce_publish", program=name, data=message)
+        await self.here.ask("mce_publish", name=name, data=data.plain())
         return name
 
 

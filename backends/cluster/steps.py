@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from mce.backends.cluster.calls import once
 from mce.backends.cluster.host import Hosted
@@ -30,10 +32,11 @@ class WorkerBackend(LocalBackend):
     is the epoch's, so that the times of events compare between machines as far as their clocks agree.
     """
 
-    def __init__(self, address: str, alone: bool) -> None:
+    def __init__(self, address: str, alone: bool, stopped: Callable[[], bool]) -> None:
         super().__init__()
         self.address = address
         self.alone = alone
+        self.stopped = stopped
 
     def now(self) -> float:
         return time.monotonic() + _EPOCH
@@ -43,6 +46,8 @@ class WorkerBackend(LocalBackend):
     ) -> Any:
         if not self.alone or spec.run_in == "process":
             return await super().call(fn, args, kwargs, spec)
+        if self.stopped():  # which the event loop has not seen while a step held it
+            await anyio.lowlevel.checkpoint()
         result = fn(*args, **kwargs)
         if anyio.current_effective_deadline() <= anyio.current_time():  # it passed while the step held the loop
             await anyio.sleep_forever()  # until the cancellation that is due
@@ -59,7 +64,7 @@ async def engine_run(here: Hosted, *, alone: bool, scopes: frozenset[Any], sprea
     spec = here.spec
     run = Run(
         spec.run_id,
-        WorkerBackend(here.address, alone),
+        WorkerBackend(here.address, alone, partial(here.is_stopped, scopes)),
         execute,
         compile_node,
         await here.deps(),

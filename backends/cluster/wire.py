@@ -6,6 +6,7 @@ outcome does not depend on which worker ran what.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -135,7 +136,10 @@ def _unsendable(what: str, value: Any, place: Place) -> Fault:
 
 
 class Chunk:
-    """How the branches from ``low`` on ended, as they ended in ``order``."""
+    """How the branches from ``low`` on ended, as they ended in ``order``.
+
+    Of branches that all succeeded and left the state alone only the values are sent.
+    """
 
     __slots__ = ("low", "order", "packed", "size")
 
@@ -145,15 +149,29 @@ class Chunk:
         self.order = order
         self.packed = packed
 
-    def open(self, state: Any) -> list[End | None]:
-        """Give the ends of branches that started from ``state``."""
+    @staticmethod
+    def of(low: int, order: Sequence[int], ends: Sequence[End | None]) -> Chunk:
+        """Make a chunk of ends whose state, where it was not changed, is ``SAME``; raises :class:`mce.ClusterError`."""
+        plain = all(end is not None and end.fault is None and end.state is SAME for end in ends)
+        sent = [end.value for end in ends if end is not None] if plain else list(ends)
+        return Chunk(low, len(ends), tuple(order), pack((plain, sent)))
+
+    def ends(self) -> list[End | None]:
+        """Give the ends, in which ``SAME`` stands for the state at the fork."""
         if self.packed is None:
             return [None] * self.size
-        found: list[End | None] = unpack(self.packed)
+        plain, found = unpack(self.packed)
+        return [End(value, None, SAME, None) for value in found] if plain else found
+
+    def open(self, state: Any) -> list[End | None]:
+        """Give the ends of branches that started from ``state``."""
+        found = self.ends()
         for end in found:
-            if end is not None and end.state is SAME:
+            if end is None:
+                continue
+            if end.state is SAME:
                 end.state = state
-            elif end is not None:
+            else:
                 end.change = rebound(end.change, end.state)
         return found
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import traceback
 from bisect import bisect_right
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
+
+from distributed import get_worker
 
 from mce.backends.cluster.host import Hosted, hosted
 from mce.backends.cluster.steps import engine_run, is_alone
@@ -39,8 +40,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class StageAt:
+class StageAt(NamedTuple):
     """A stretch of operations, from ``start`` to before ``stop``, of the block at ``address``.
 
     ``joins``: the fork before it meets in it. ``enters``: it begins a branch. ``lists``: an ``each`` follows, whose
@@ -57,8 +57,7 @@ class StageAt:
     order: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TaskAt:
+class TaskAt(NamedTuple):
     """The task ``place`` of the dag that is operation ``at`` of the block at ``address``."""
 
     run_id: str
@@ -304,7 +303,7 @@ def broken_end(broken: BaseException) -> End:
     """Make an end of what went wrong beside the flow: a defect, or what the caller is to see raised."""
     place = Place("")
     if isinstance(broken, ClusterError):
-        return End(None, Fault(Defect(broken, ""), False, place), None, None)
+        return End(None, Fault(Defect(broken, "", worker=get_worker().address), False, place), None, None)
     broken.add_note("".join(traceback.format_exception(broken)))
     return End(None, interrupted(broken, place), None, None)
 

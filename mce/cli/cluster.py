@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields
 from multiprocessing import resource_tracker
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
@@ -18,6 +20,7 @@ from mce.errors import ClusterError
 if TYPE_CHECKING:
     from mce.backends.cluster.backend import DaskBackend
     from mce.backends.cluster.client import Client
+    from mce.backends.cluster.uploads import Sources
 
 __all__ = ["Cluster", "SchedulerOption", "TlsCa", "TlsCert", "TlsKey", "WorkersOption", "calling_cluster", "opened"]
 
@@ -76,13 +79,14 @@ def opened(cluster: Cluster, folder: Path) -> Iterator[DaskBackend]:
         if missing.name not in ("dask", "distributed", "cloudpickle"):
             raise
         raise WrongCall("--backend dask needs Dask: pip install 'mce-agents[dask]'") from None
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # that a scheduler is lost is told by the run
     with ExitStack() as stack:
         backend = stack.enter_context(DaskBackend(*_place(cluster, stack), **_own(cluster)))
         with calling_cluster(), _interrupts_wait():
             client = backend.client
-        with calling_cluster():
-            client.register_plugin(sources := sources_below(folder))
+        sources = sources_below(folder)
         stack.callback(_withdraw, client, sources.name)
+        _send(client, sources)
         if cluster.scheduler is None:
             client.register_plugin(PrintsToClient())
         elif not client.nthreads():
@@ -145,7 +149,7 @@ def _connected(cluster: Cluster, address: str) -> Client:
         return connect(address, timeout=_CONNECT, security=security)
     except OSError as refused:
         raise WrongCall(
-            f"there is no scheduler at {address}: {refused}; start one with: dask scheduler --port 8786"
+            f"no scheduler can be reached at {address}: {refused}; to start one: dask scheduler --port 8786"
         ) from None
 
 
@@ -176,9 +180,24 @@ def _security(cluster: Cluster, address: str) -> Any:
     return security
 
 
+def _send(client: Any, sources: Sources) -> None:
+    """Send the workers what they are to import; a plugin that they could not load would make them hang."""
+    try:
+        client.run_on_scheduler(resolve_name, "mce:__name__")
+        client.run(resolve_name, "mce:__name__")
+        client.register_plugin(sources)
+    except Exception as refused:  # by any of them, in whatever way
+        problem = str(refused) or type(refused).__name__
+        raise WrongCall(
+            f"the cluster cannot take part: {problem}; "
+            f"mce-agents must be installed where its scheduler and its workers run, in the same version as here"
+        ) from None
+
+
 def _withdraw(client: Any, name: str) -> None:
     if client.status == "running":
-        client.unregister_worker_plugin(name)
+        with suppress(Exception):  # what was not sent cannot be withdrawn
+            client.unregister_worker_plugin(name)
 
 
 @contextmanager

@@ -36,6 +36,7 @@ from mce.cli.trace import Trace
 from mce.cli.webpage import Report, Server, Web
 from mce.engine.protocol import Backend
 from mce.engine.run import prepare, run_sync
+from mce.errors import ClusterError
 from mce.events import Event
 from mce.flow import Flow
 from mce.graph.trace import event_as_data
@@ -184,6 +185,8 @@ def _run(
         try:
             ended.append(await prepared.backend.run(prepared.run))
         except (KeyboardInterrupt, SystemExit) as left:  # a step raised it; asyncio would drop everything at once
+            ended.append(left)
+        except ClusterError as left:
             ended.append(left)
         done.set()
 

@@ -1,7 +1,7 @@
 """Dynamic regions: what a function makes of a value, and the frame of the flow that it gives.
 
-Mostly that is a step with its input, or a value, which the loop takes apart itself and for which there is no frame. What
-is here is for all else, and compiles as little of it as can be: nothing is known before, and every turn makes a new flow.
+Mostly that is a step with its input, or a value, which the loop takes apart itself and for which there is no frame.
+What is here is for all else, and compiles as little of it as can be, since a recursion makes a new flow every turn.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def continue_with(fiber: Fiber, ops: Iterator[Op], flow: Flow[Any, Any, Any, Any
 
 
 def continue_bound(fiber: Fiber, ops: Iterator[Op], flow: Bound[Any, Any, Any, Any], region: DynamicRegion) -> Resume:
-    """The same for what ``region`` became, a step and a function of its value, of which only the shape is compiled.
+    """The same for what ``region`` became where that is a step and a function of its value; compiles its shape.
 
     The shape is the step and the name of the function, and is kept with the step. Where ``region`` is itself the end of
     such a block, as in a recursion, that block is gone through again with the other function: its frame alone has it.
@@ -116,8 +116,6 @@ class DynamicRegion(Region):
 
     def expand(self, fiber: Fiber, ops: Iterator[Op], flow: Any) -> Resume:
         """Go on with ``flow``, which the function gave, and then with ``ops``."""
-        if flow.__class__ is Bound and not fiber.careful:
-            return continue_bound(fiber, ops, flow, self)
         if not isinstance(flow, Flow):
             raise TypeError(
                 f"{self.label} must give a closed flow and gave {type(flow).__name__} {brief(flow, 60)}; "

@@ -2,8 +2,8 @@
 
 A frame remembers where its parent goes on (``ops``) and which of its own blocks is running (``block``). The loop tells
 it how that block ended: ``leave`` with a value, ``fail`` with a fault, ``cancel`` with the exception that cancels.
-Policies are in :mod:`mce.engine.policies`, what ``bind`` becomes in :mod:`mce.engine.dynamic`, ``do`` blocks in :mod:`mce.engine.direct`, branches in
-:mod:`mce.engine.branches`.
+Policies are in :mod:`mce.engine.policies`, what ``bind`` becomes in :mod:`mce.engine.dynamic`, ``do`` blocks in
+:mod:`mce.engine.direct`, branches in :mod:`mce.engine.branches`.
 """
 
 from __future__ import annotations

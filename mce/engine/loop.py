@@ -30,11 +30,11 @@ from mce.engine.blocks import (
 )
 from mce.engine.calls import call
 from mce.engine.direct import SPECIAL, Direct
+from mce.engine.dynamic import DynamicRegion, continue_bound, continue_with, expand
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Resume
-from mce.engine.dynamic import DynamicRegion, continue_with, expand
 from mce.engine.points import unwinding
-from mce.lazy import Called, Ready
+from mce.lazy import Bound, Called, Ready
 
 __all__ = ["execute"]
 
@@ -86,7 +86,10 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                         if flow.__class__ is Ready:
                             value = flow.value
                             continue
-                        ops, value = op.expand(fiber, ops, flow)
+                        if flow.__class__ is Bound and not fiber.careful:
+                            ops, value = continue_bound(fiber, ops, flow, op)
+                        else:
+                            ops, value = op.expand(fiber, ops, flow)
                         break
                     elif code == FN:
                         for f in op.fn:
@@ -143,6 +146,7 @@ async def execute(fiber: Fiber, block: Block, value: Any) -> Any:
                 ctx.close()
                 ctx = None
             if called is not None:
+                assert op is not None
                 _step_into(fiber, ops, op, called)
                 op, called = fiber.frames[-1].block.single_call, None
             raises = op.spec.raises if op is not None and op.spec is not None else ()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from mce.graph.annotations import gives, open_type, shown
-from mce.graph.finding import Finding, Severity, Subject
+from mce.graph.checks_cluster import check_functions
+from mce.graph.finding import Finding, Subject
 from mce.syntax import Call
 
 __all__ = ["check_sendable", "check_storable"]
@@ -55,26 +54,24 @@ def _problem(declared: Any) -> str:
 def check_sendable(subject: Subject) -> Iterator[Finding]:
     """MCE107: a step cannot be pickled, and so not be called in another process."""
     for node, call in subject.functions:
-        if call.spec.run_in in ("inline", "thread") and subject.backend != "dask":
+        in_process = call.spec.run_in == "process"
+        if call.spec.run_in in ("inline", "thread") or (subject.backend == "dask" and not in_process):
             continue
-        problem = _unsendable(call, by_value=subject.backend == "dask" and call.spec.run_in != "process")
-        if problem:
-            severity: Severity = "error" if subject.backend == "dask" or call.spec.run_in == "process" else "note"
+        if problem := _unsendable(call):
             yield Finding(
                 "MCE107",
-                severity,
+                "error" if in_process else "note",
                 node.id,
                 f"{node.label} cannot be sent to a worker: {problem}",
                 "define its function at the top of a module, and give it what it closes over as input or deps",
             )
+    yield from check_functions(subject)
 
 
-def _unsendable(call: Call, *, by_value: bool) -> str:
-    """Say why the step cannot be pickled; ``by_value`` as clusters do it, with the code of what has no name."""
-    by_value = by_value and find_spec("cloudpickle") is not None
-    dumps = import_module("cloudpickle").dumps if by_value else pickle.dumps
+def _unsendable(call: Call) -> str:
+    """Say why the step cannot be pickled by name, as worker processes of this one want it."""
     try:
-        dumps(call)
+        pickle.dumps(call)
     except Exception as wrong:
         return str(wrong).split("\n", 1)[0]
     return ""

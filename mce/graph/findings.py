@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mce.flow import Flow
+from mce.graph.checks_cluster import check_constants, check_local_states, check_main, check_sizes
 from mce.graph.checks_policies import check_limits, check_loops, check_races, check_retries, check_timeouts
 from mce.graph.checks_reach import check_cases, check_handlers
 from mce.graph.checks_state import check_cached_context, check_parallel_writes
@@ -32,6 +33,10 @@ CHECKS: dict[str, Check] = {
     "MCE111": check_limits,
     "MCE112": check_cached_context,
     "MCE113": check_handlers,
+    "MCE114": check_main,
+    "MCE115": check_constants,
+    "MCE116": check_sizes,
+    "MCE117": check_local_states,
 }
 """The check that gives the findings of each code."""
 

@@ -57,10 +57,11 @@ __all__ = ["Lowered", "lower"]
 
 @dataclass(frozen=True)
 class Lowered:
-    """A graph, and under ``origins`` the syntax node that each of its nodes was made of."""
+    """A graph, under ``origins`` the syntax node that each of its nodes was made of, and the ``root`` of the tree."""
 
     graph: Graph
     origins: dict[str, Node]
+    root: Node
 
 
 def lower(root: Node, *, name: str = "") -> Lowered:
@@ -71,7 +72,7 @@ def lower(root: Node, *, name: str = "") -> Lowered:
     takes, gives = ("", "") if not top else (top[0].get("takes", ""), top[-1].get("gives", ""))
     shown = {"name": name, "takes": "" if top and "given" in top[0] else takes, "gives": gives}
     graph = Graph.model_validate({**shown, "version": VERSION, "nodes": lowering.nodes, "edges": lowering.edges})
-    return Lowered(graph, lowering.origins)
+    return Lowered(graph, lowering.origins, root)
 
 
 class _Span(NamedTuple):

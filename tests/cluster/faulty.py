@@ -16,8 +16,7 @@ from typing import Annotated, Any
 
 from returns.result import Failure, Result
 
-from mce import Append, Context, Flow, bracket, do, each, gather, iterate, pure, step
-from mce.combinators.monad import Done, Next
+from mce import Append, Context, Dag, Flow, LoopLimit, do, each, gather, iterate, pure, step
 
 
 @dataclass(frozen=True)
@@ -156,14 +155,17 @@ async def same(x: Any) -> Any:
     return x
 
 
-@step
-async def waits(ctx: Context[Any], x: int) -> int:
-    """Wait till it is stopped."""
+async def wait_till_stopped(ctx: Context[Any]) -> None:
     note(ctx, "begin")
     try:
         await asyncio.sleep(3600)
     finally:
         note(ctx, "stopped")
+
+
+@step
+async def waits(ctx: Context[Any], x: int) -> int:
+    await wait_till_stopped(ctx)
     return x
 
 
@@ -178,12 +180,16 @@ def blocks(ctx: Context[Any], x: int) -> int:
     return x
 
 
-@step
-async def works(ctx: Context[Any], x: int) -> int:
+async def work(ctx: Context[Any], x: int) -> int:
     note(ctx, "begin")
     await asyncio.sleep(0.005)
     note(ctx, "ended")
     return x
+
+
+@step
+async def works(ctx: Context[Any], x: int) -> int:
+    return await work(ctx, x)
 
 
 @step
@@ -194,9 +200,7 @@ def works_in_thread(ctx: Context[Any], x: int) -> int:
     return x
 
 
-@step
-async def fails_after(ctx: Context[Any], begun: int) -> int:
-    """Fail when so many steps have begun."""
+async def fail_after(ctx: Context[Any], begun: int) -> None:
     while len(lines(ctx.deps, "begin")) < begun:
         await asyncio.sleep(0.005)
     note(ctx, "failing")
@@ -204,9 +208,34 @@ async def fails_after(ctx: Context[Any], begun: int) -> int:
 
 
 @step
+async def fails_after(ctx: Context[Any], begun: int) -> int:
+    """Fail when so many steps have begun."""
+    await fail_after(ctx, begun)
+    return begun
+
+
+@step
 async def waits_or_fails(ctx: Context[Any], x: int) -> int:
-    """Fail as the fifth of an ``each``, when others have begun; wait as any other."""
-    return await (fails_after.fn(ctx, 3) if x == 5 else waits.fn(ctx, x))
+    """Fail as the second element, when another has begun; wait as any other."""
+    await (fail_after(ctx, 1) if x == 1 else wait_till_stopped(ctx))
+    return x
+
+
+@step
+async def works_or_fails(ctx: Context[Any], x: int) -> int:
+    if x == 20:
+        await fail_after(ctx, 1)
+    return await work(ctx, x)
+
+
+@step
+def works_in_thread_or_fails(ctx: Context[Any], x: int) -> int:
+    if x == 20:
+        note(ctx, "failing")
+        raise ValueError("in a thread")
+    note(ctx, "begin")
+    time.sleep(0.05)
+    return x
 
 
 @step
@@ -226,4 +255,78 @@ async def fails_to_close(ctx: Context[Any], x: int) -> None:
     raise OSError("does not close")
 
 
-holds = bracket(opens, waits, closes)
+# -- work that a killed worker interrupts ------------------------------------------------------------------------------
+
+
+@step
+async def adds(ctx: Context[Notes], x: int) -> int:
+    await asyncio.sleep(0.01)
+    note(ctx, "ended")
+    ctx.update(log=(*ctx.state.log, f"{x}"))
+    return x + 1
+
+
+@step(idempotent=False)
+async def adds_once(ctx: Context[Notes], x: int) -> int:
+    """Say that it begins, and that it ends, and change the state between."""
+    note(ctx, "once")
+    await asyncio.sleep(0.01)
+    ctx.update(log=(*ctx.state.log, f"once {x}"))
+    note(ctx, "ended")
+    return x + 1
+
+
+@step
+def adds_in_thread(ctx: Context[Notes], x: int) -> int:
+    time.sleep(0.01)
+    note(ctx, "ended")
+    return x + 1
+
+
+@step
+async def total(xs: tuple[int, ...]) -> int:
+    return sum(xs)
+
+
+@step
+async def up_to(x: int) -> range:
+    return range(20)
+
+
+@do
+async def block(x: int) -> int:
+    for _ in range(10):
+        x = await adds(x)
+        x = await adds_once(x)
+    return sum(await gather(adds(x), adds_once(x), adds_in_thread(x)))
+
+
+def chain(length: int) -> Flow[int, int, Any, Notes]:
+    flow: Flow[int, int, Any, Notes] = adds
+    for at in range(1, length):
+        flow = flow >> (adds_once if at % 3 == 0 else adds)
+    return flow
+
+
+def dag() -> Flow[int, int, Any, Notes]:
+    found: Dag[int] = Dag()
+    layer = [found.add(adds, found.input, name=f"first{at}") for at in range(4)]
+    for row in range(5):
+        layer = [
+            found.add(gather(adds, adds_once) >> total, layer[at], name=f"row{row}_{at}", after=[layer[at - 1]])
+            for at in range(4)
+        ]
+    return found.flow(*layer) >> total
+
+
+wide = up_to >> each(adds >> adds_once) >> total
+
+SHAPES: dict[str, Flow[Any, Any, Any, Any]] = {
+    "chain": chain(40),
+    "gather of chains": gather(*(chain(10) for _ in range(8))) >> total >> adds_once,
+    "each": pure(range(300)) >> each(adds >> adds_once) >> total,
+    "each of plain steps": pure(range(300)) >> each(adds_in_thread) >> total >> adds_once,
+    "dag": dag(),
+    "loop": iterate(wide, lambda _: False, at_most=3).recover(lambda limit: pure(limit.last), on=(LoopLimit,)),
+    "do block": gather(block, block, block) >> total,
+}

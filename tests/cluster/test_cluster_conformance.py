@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -10,30 +11,38 @@ from distributed import Client
 from mce.backends import DaskBackend
 from mce.testing import conformance_cases
 from mce.testing.cases.bench import Case, Loop
+from tests.cluster.commands import started
 
-ON_TRIO = ("cancelling", "nodes.what_follows_a_failure_does_not_run", "joins.joins_nest", "events")
+ON_TRIO = ("cancelling", "events", "joins.joins_nest", "joins.a_failure_cancels_the_branches_that_wait")
 OVER_TCP = ("nodes", "joins", "failures")
 
 
-def checks(loop: Loop, cases: tuple[Case, ...]) -> list[tuple[Case, Loop]]:
+def fitting(loop: Loop, cases: tuple[Case, ...]) -> list[tuple[Case, Loop]]:
     return [(case, loop) for case in cases if case.fits(DaskBackend, loop)]
 
 
-EVERYWHERE = checks(None, conformance_cases())
-IN_A_LOOP = [(case, loop) for case, loop in checks("asyncio", conformance_cases()) if (case, None) not in EVERYWHERE]
+PLAIN = fitting(None, conformance_cases())
+IN_A_LOOP = [(case, loop) for case, loop in fitting("asyncio", conformance_cases()) if (case, None) not in PLAIN]
+CHECKS = [*PLAIN, *IN_A_LOOP, *fitting("trio", conformance_cases(ON_TRIO))]
 
 
-@pytest.mark.parametrize(("case", "loop"), [*EVERYWHERE, *IN_A_LOOP, *checks("trio", conformance_cases(ON_TRIO))], ids=str)
-def test_the_cluster_keeps_the_rule(case: Case, loop: Loop, client: Client) -> None:
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with started(tmp_path_factory.mktemp("scheduler")) as address:
+        yield address
+
+
+@pytest.mark.parametrize(("case", "loop"), CHECKS, ids=str)
+def test_worker_processes_keep_the_rule(case: Case, loop: Loop, client: Client) -> None:
     case.check(partial(DaskBackend, client), loop)
 
 
-@pytest.mark.parametrize(("case", "loop"), checks(None, conformance_cases(OVER_TCP)), ids=str)
-def test_workers_started_as_commands_keep_the_rule(case: Case, loop: Loop, commands: str) -> None:
-    with DaskBackend(commands) as backend:
-        case.check(lambda: backend, loop)
+@pytest.mark.parametrize("case", [case for case, _ in fitting(None, conformance_cases(OVER_TCP))], ids=str)
+def test_workers_started_as_commands_keep_the_rule(case: Case, address: str) -> None:
+    with DaskBackend(address) as backend:
+        case.check(lambda: backend)
 
 
-def test_hardly_a_case_is_left_out() -> None:
-    left_out = set(conformance_cases()) - {case for case, _ in EVERYWHERE + IN_A_LOOP}
+def test_one_case_alone_is_left_out() -> None:
+    left_out = set(conformance_cases()) - {case for case, _ in CHECKS}
     assert {case.name for case in left_out} == {"cancelling.a_step_may_cancel_its_own_run"}

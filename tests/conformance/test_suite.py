@@ -6,15 +6,19 @@ import asyncio
 import pickle
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from typing import Any
+from functools import partial
+from multiprocessing import get_context
+from typing import Any, cast
 
 import anyio
 import pytest
+from returns.result import Failure, Success
 
-from mce import DefinitionError, InlineBackend, LocalBackend
+from mce import DefinitionError, InlineBackend, LocalBackend, TimedOut, pure
 from mce.testing import NotConforming, check_backend, conformance_cases
-from mce.testing.cases.bench import Bench, Case, Cases, Mismatch, expect, expect_among
+from mce.testing.cases.bench import Bench, Case, Cases, Mismatch, diary, expect, expect_among
 
 
 class SwapsArguments(LocalBackend):
@@ -75,11 +79,18 @@ class ClaimsToBeConcurrent(InlineBackend):
         return -time.monotonic()
 
 
+class Elsewhere(InlineBackend):
+    """Says that it runs flows in another process."""
+
+    remote = cast(Any, print)  # which nobody calls
+
+
 WRONG: list[tuple[Callable[[], Any], str]] = [
     (SwapsArguments, "steps.a_step_is_called_with_all_its_arguments"),
     (CallsTwice, "events.what_steps_emit_comes_in_order"),
     (NeverLate, "policies.what_is_late_fails_as_timed_out"),
     (NoShield, "policies.acquiring_and_releasing_are_not_cancelled"),
+    (NoShield, "cancelling.acquiring_is_waited_for"),
     (LeavesThreads, "policies.a_plain_step_that_is_late_is_awaited"),
     (LeavesTasks, "nodes.pure_gives_its_value_whatever_it_is"),
     (ClaimsToBeConcurrent, "events.events_have_path_attempt_and_time"),
@@ -188,11 +199,54 @@ def test_needs_say_where_a_case_fits() -> None:
     def demanding(bench: Bench) -> None:
         """With everything."""
 
-    always, looped, most = cases.found
+    @cases.needing("one process")
+    def sharing(bench: Bench) -> None:
+        """With what steps share with the caller."""
+
+    always, looped, most, shared = cases.found
     assert all(always.fits(InlineBackend, loop) for loop in (None, "asyncio", "trio"))
     assert [looped.fits(InlineBackend, loop) for loop in (None, "asyncio")] == [False, True]
     assert [most.fits(make) for make in (InlineBackend, LocalBackend)] == [False, True]
     assert not most.fits(LocalBackend, real_time=False)
+    assert [shared.fits(make) for make in (InlineBackend, Elsewhere)] == [True, False]
+
+
+class Plain(Exception):
+    """Equal to itself alone."""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        (Plain(1), Plain(1), True),
+        (Plain(1), Plain(2), False),
+        (Plain(1), KeyError(1), False),
+        (Success((1, [Plain(1)])), Success((1, [Plain(1)])), True),
+        (Failure(Plain(1)), Success(Plain(1)), False),
+        (Failure(Plain(1)), Failure(Plain(2)), False),
+        ((Plain(1),), (Plain(1), Plain(1)), False),
+        ((Plain(1),), [Plain(1)], False),
+        (pure(1), pure(1), True),
+        (pure(1), pure(2), False),
+        (TimedOut(1, "a"), TimedOut(1, "b"), False),
+        (object(), object(), False),
+    ],
+)
+def test_what_comes_from_another_process_is_compared_by_what_it_is_made_of(
+    one: object, other: object, alike: bool
+) -> None:
+    assert Bench(Elsewhere).same(one, other) is alike
+    assert Bench(Elsewhere).same(one, one)
+    assert not Bench(InlineBackend).same(one, other)
+
+
+def test_steps_of_all_processes_write_one_diary() -> None:
+    with diary() as kept, ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        list(pool.map(kept.append, ["a", "b", "a"]))
+        assert sorted(kept.lines) == ["a", "a", "b"]
+        anyio.run(partial(kept.wait_for, "a", times=2))
+        file = kept.file
+    assert not file.exists()
 
 
 def test_an_async_case_is_run_in_the_loop_it_is_given() -> None:

@@ -24,6 +24,7 @@ from mce import (
     Append,
     Context,
     Dag,
+    DefinitionError,
     Flow,
     Limit,
     Result,
@@ -380,8 +381,152 @@ def test_two_cases_of_one_key() -> None:
     assert [(one.code, one.place) for one in check(twice)] == [("MCE108", "switch[a]")]
 
 
-def test_a_cluster_asks_for_more() -> None:
-    assert [one.severity for one in check(unpicklable(), backend="dask")] == ["error"]
+# -- for a cluster ----------------------------------------------------------------------------------------------------
+
+
+def of_cluster(flow: Flow[Any, Any, Any, Any]) -> list[tuple[str, str, str]]:
+    """What is found for a cluster, but for what was found without one."""
+    codes = ("MCE107", *OF_CLUSTERS)
+    return [(one.code, one.severity, one.place) for one in check(flow, backend="dask") if one.code in codes]
+
+
+class Connection:
+    def __init__(self) -> None:
+        self.lock = Lock()
+
+
+connection = Connection()
+
+
+def using_a_global() -> Flow[Any, Any, Any, Any]:
+    return lift(lambda value: (value, connection))
+
+
+def nested() -> Flow[Any, Any, Any, Any]:
+    held = {"rows": [Connection()]}
+
+    def inner(value: Any, other: Any = None) -> Any:
+        return held
+
+    @step
+    async def outer(value: Any) -> Any:
+        return inner(value)
+
+    return outer
+
+
+def sized() -> Flow[Any, Any, Any, Any]:
+    table = {"rows": "r" * 2_000_000}
+
+    @step
+    async def look(value: Any) -> Any:
+        return table
+
+    return look
+
+
+def local_state() -> Flow[Any, Any, Any, Any]:
+    class Local(BaseModel, frozen=True):
+        count: int = 0
+
+    async def count(ctx: Any, value: Any) -> None: ...
+
+    count.__annotations__["ctx"] = Context[Local]
+    return step(count)
+
+
+def taking(value: Any) -> Flow[Any, Any, Any, Any]:
+    built = Dag[Any]()
+    return built.flow(built.add(anything, value))
+
+
+HAS_FOR_A_CLUSTER: list[tuple[Flow[Any, Any, Any, Any], list[tuple[str, str, str]]]] = [
+    (plain >> each(text) >> lift(lambda x: x), []),
+    (unpicklable(), [("MCE107", "error", "closing")]),
+    (plain >> using_a_global(), [("MCE107", "error", "map")]),
+    (modify(lambda s: connection), [("MCE107", "error", "modify")]),
+    (switch(lambda _: connection, {"a": text}, default=text), [("MCE107", "error", "switch")]),
+    (gather(text, text, merge=lambda states: connection), [("MCE107", "error", "gather")]),
+    (iterate(text, until=lambda _: connection, at_most=2), [("MCE107", "error", "iterate")]),
+    (nested(), [("MCE107", "error", "outer")]),
+    (in_a_process(), [("MCE107", "error", "inner")]),
+    (text >> pure(connection), [("MCE115", "error", "pure")]),
+    (fail(Lock()), [("MCE115", "error", "fail")]),
+    (gather(text, anything(connection)), [("MCE115", "error", "gather[1]/anything")]),
+    (taking(connection), [("MCE115", "error", "dag")]),
+    (each(text)(n for n in range(3)), [("MCE115", "error", "each")]),
+    (each(text)(iter([1, 2])), [("MCE115", "warning", "each")]),
+    (text >> plain("p" * 2_000_000), [("MCE116", "warning", "plain")]),
+    (sized(), [("MCE116", "warning", "look")]),
+    (plain("p" * 500_000), []),
+    (local_state(), [("MCE117", "warning", "count")]),
+    (topic, []),
+]
+
+
+@pytest.mark.parametrize(("flow", "found"), HAS_FOR_A_CLUSTER)
+def test_what_is_found_for_a_cluster(flow: Flow[Any, Any, Any, Any], found: list[tuple[str, str, str]]) -> None:
+    assert of_cluster(flow) == found
+    assert [one for one in check(flow) if one.code in OF_CLUSTERS] == []
+
+
+@pytest.mark.parametrize(
+    ("flow", "message"),
+    [
+        (unpicklable(), "the variable 'held' that it closes over, <unlocked _thread.lock"),
+        (
+            nested(),
+            "the variable 'inner' that it closes over, the variable 'held' that it closes over, its entry 'rows', "
+            "its element 0, its field 'lock', <unlocked _thread.lock",
+        ),
+        (modify(lambda s: connection), "its field 'f', the global 'connection', its field 'lock', <unlocked"),
+        (lift(lambda x, held=connection: x), "the function of map cannot be sent to a worker: the default of"),
+        (pure(Connection()), "the value of pure cannot be sent to a worker: its field 'lock', <unlocked _thread.lock"),
+        (each(text)(n for n in range(3)), "the input of each is an iterator: cannot pickle 'generator' object"),
+        (sized(), "look (the variable 'table' that it closes over, its entry 'rows') has 1.9 MB"),
+        (plain("p" * 2_000_000), "the input of plain has 1.9 MB when it is pickled, and goes to every worker"),
+        (local_state(), "the state's class local_state.<locals>.Local can be found in no module"),
+    ],
+)
+def test_what_is_to_blame_is_named(flow: Flow[Any, Any, Any, Any], message: str) -> None:
+    (found,) = (one for one in check(flow, backend="dask") if one.code in ("MCE107", *OF_CLUSTERS))
+    assert message in found.message
+
+
+def test_a_step_that_calls_itself_can_be_sent() -> None:
+    """Its code holds the step, whose code holds it."""
+
+    @step
+    async def again(value: int) -> Any:
+        return again(value - 1) if value else 0
+
+    assert of_cluster(again) == []
+
+
+def test_steps_of_main_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    flows = [step(name=f"s{n}")(in_main(n)) for n in range(5)]
+    (found,) = check(gather(*flows), backend="dask")
+    assert (found.code, found.severity, found.place) == ("MCE114", "warning", "gather[0]/s0")
+    assert found.message.startswith(
+        "s0, s1, s2 and 2 more are defined in __main__, which on a worker is another module"
+    )
+    (alone,) = check(flows[0], backend="dask")
+    assert alone.message.startswith("s0 is defined in __main__")
+
+
+def in_main(n: int) -> Callable[..., Any]:
+    async def found(value: Any) -> Any:
+        return n
+
+    found.__module__ = "__main__"
+    return found
+
+
+def test_without_dask_nothing_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mce.graph.sending.find_spec", lambda name: None)
+    with pytest.raises(DefinitionError, match="pip install 'mce-agents"):
+        check(plain, backend="dask")
+    assert check(plain) == ()
 
 
 def test_errors_come_first() -> None:
@@ -494,6 +639,7 @@ def test_the_graph_says_what_a_step_writes() -> None:
 # -- the pages --------------------------------------------------------------------------------------------------------
 
 PAGE = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+OF_CLUSTERS = ("MCE114", "MCE115", "MCE116", "MCE117")
 SECTIONS = dict(re.findall(r"^## (MCE\d+)\b[^\n]*\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
 
@@ -505,16 +651,17 @@ def test_every_code_has_a_section() -> None:
 def test_the_example_of_a_section_gives_its_finding(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In every section the first block makes ``flow``, which has the finding, the second ``mended``, which has not."""
     wrong, right = re.findall(r"^```python\n(.*?)^```", SECTIONS[code], re.MULTILINE | re.DOTALL)
-    assert code in found_in(wrong, "flow", monkeypatch)
-    assert code not in found_in(right, "mended", monkeypatch)
+    backend = "dask" if code in OF_CLUSTERS else None
+    assert code in found_in(wrong, "flow", backend, "__main__" if code == "MCE114" else "documented", monkeypatch)
+    assert code not in found_in(right, "mended", backend, "documented", monkeypatch)
 
 
-def found_in(block: str, name: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+def found_in(block: str, name: str, backend: str | None, title: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     line = PAGE.count("\n", 0, PAGE.index(block))
-    module = ModuleType("documented")
+    module = ModuleType(title)
     monkeypatch.setitem(__import__("sys").modules, module.__name__, module)
     exec(compile("\n" * line + block, str(ROOT / "docs" / "findings.md"), "exec", dont_inherit=True), vars(module))
-    return {one.code for one in check(vars(module)[name])}
+    return {one.code for one in check(vars(module)[name], backend=backend)}
 
 
 def test_a_page_is_named() -> None:

@@ -63,7 +63,8 @@ FACADE = "mce"
 LOOKS_UP = frozenset({"mce.flow", "mce.engine.run"})
 
 HEAVY = frozenset(
-    "dask distributed graphviz hypothesis mcp pydantic_ai pygraphviz pytest rich starlette trio typer uvicorn".split()
+    "cloudpickle dask distributed graphviz hypothesis mcp pydantic_ai pygraphviz "
+    "pytest rich starlette trio typer uvicorn".split()
 )
 BANNED = frozenset({"combinators", "backends"})
 

@@ -85,7 +85,7 @@ def test_bind_with_a_flow_or_an_object_is_not() -> None:
 
 def test_bind_with_something_else_is_refused_at_once() -> None:
     with pytest.raises(Exception, match="bind takes a function that gives a flow"):
-        inc(1).bind(3)  # type: ignore[arg-type]  # pyright: ignore
+        inc(1).bind(3)  # type: ignore[call-overload]  # pyright: ignore
 
 
 def test_a_value_is_ready() -> None:
@@ -251,7 +251,7 @@ def in_a_block(change: Callable[[AnyFlow], AnyFlow]) -> AnyFlow:
         return change(pure(n) if n >= 2 else inc(n).bind(again))
 
     @do
-    async def block(n: int) -> int:
+    async def block(n: int) -> Any:
         n = await change(inc(n))
         n = await change(inc_with_context(n).bind(again))
         n = await change(pure(n)) + await change(inc(n).bind(again))

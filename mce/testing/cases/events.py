@@ -134,7 +134,7 @@ def made_once(said: Diary) -> tuple[int]:
 
 @CASES
 def deps_are_what_the_caller_passed(bench: Bench) -> None:
-    """``deps`` is an object as it is, or what a function, class or coroutine function makes, once a run and process."""
+    """``deps`` is an object as it is, or what a function, class or coroutine function makes for the steps to share."""
 
     @step
     async def whose(ctx: Context[Any]) -> tuple[int, int]:

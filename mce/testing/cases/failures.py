@@ -237,10 +237,13 @@ def stop_iteration_is_a_defect(bench: Bench) -> None:
 def siblings_tell_what_was_done_by_then(bench: Bench) -> None:
     """The place of a failure lists what the concurrent branches had produced when it failed."""
     outcome = bench.fails(gather(pure(1), refuse("no")).named("agent"), "no")
-    expect(outcome.where, Place("agent/gather[1]/refuse", 1, (Sibling("agent/gather[0]", Success(1)),)), "the place")
+    wanted = [Place("agent/gather[1]/refuse", 1, (Sibling("agent/gather[0]", Success(1)),))]
+    if bench.remote:  # what comes before it in the flow may come after it in another process
+        wanted.append(Place("agent/gather[1]/refuse"))
+    expect_among(outcome.where, wanted, "the place")
     outcome = bench.fails(gather(refuse("a"), pure(2)), "a")
-    wanted = [(), (Sibling("gather[1]", Success(2)),)]
-    expect_among(outcome.where and outcome.where.siblings, wanted, "the siblings")
+    wanted = [Place("gather[0]/refuse"), Place("gather[0]/refuse", 1, (Sibling("gather[1]", Success(2)),))]
+    expect_among(outcome.where, wanted, "the place")
 
 
 @CASES
@@ -248,8 +251,9 @@ def siblings_of_siblings_are_told_too(bench: Bench) -> None:
     """A failure that passes several joins tells what the branches of each had produced."""
     outcome = bench.fails(gather(pure(1), gather(pure(2), refuse("no"))), "no")
     siblings = outcome.where.siblings if outcome.where else ()
-    wanted = {Sibling("gather[0]", Success(1)), Sibling("gather[1]/gather[0]", Success(2))}
-    expect({(s.path, str(s.result)) for s in siblings}, {(s.path, str(s.result)) for s in wanted}, "the siblings")
+    told = {(sibling.path, str(sibling.result)) for sibling in siblings}
+    wanted = {("gather[0]", str(Success(1))), ("gather[1]/gather[0]", str(Success(2)))}
+    expect(told, told & wanted if bench.remote else wanted, "the siblings")
 
 
 @CASES

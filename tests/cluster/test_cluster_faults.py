@@ -1,0 +1,325 @@
+"""What goes wrong on a cluster: the run ends with the right outcome, or with an error that says what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from distributed import Client, LocalCluster
+
+from mce import DaskBackend, Flow, Step, bracket, each, ensure, gather, iterate, pure, race, recurs, settle, validate
+from mce.errors import ClusterError, RemoteError, Uncertain
+from tests.cluster import faulty
+from tests.cluster.faulty import Line, Notes, lines
+
+pytestmark = pytest.mark.timeout(60)
+
+AROUND = {
+    "alone": lambda flow: flow,
+    "after a step": lambda flow: faulty.same >> flow,
+    "branch": lambda flow: gather(faulty.same, faulty.same >> flow),
+    "element": lambda flow: pure((1, 2, 3)) >> each(flow),
+    "turn of a loop": lambda flow: iterate(flow, lambda _: True, at_most=2),
+}
+"""Where a step may stand: in tasks of all kinds."""
+
+around = pytest.mark.parametrize("put", AROUND.values(), ids=AROUND)
+
+
+# -- exceptions and values that do not travel --------------------------------------------------------------------------
+
+
+@around
+@pytest.mark.parametrize(
+    ("flow", "kind", "message"),
+    [
+        (faulty.boom, "ValueError", "('boom', 1)"),
+        (faulty.from_unpicklable, "ValueError", "('boom', 1)"),
+        (faulty.unpicklable, "Unpicklable", "holds a lock"),
+        (faulty.unloadable, "Unloadable", "one, two"),
+        (faulty.mute, "Mute", "its str raised RuntimeError"),
+        (faulty.mute_and_unpicklable, "MuteAndUnpicklable", "its str raised RuntimeError"),
+    ],
+    ids=lambda value: value.node.spec.name if isinstance(value, Step) else None,
+)
+def test_every_exception_arrives(backend: DaskBackend, put: Any, flow: Any, kind: str, message: str) -> None:
+    outcome = put(flow).run_sync(1, backend=backend)
+    defect = outcome.defect
+    assert defect is not None
+    cause = defect.cause
+    if isinstance(cause, RemoteError):
+        assert (cause.kind, message in cause.message) == (kind, True)
+    else:
+        assert type(cause).__name__ == kind
+    assert "faulty.py" in defect.traceback
+    assert kind in defect.traceback
+    assert defect.path.endswith(outcome.where.path) and defect.path
+    assert defect.worker.startswith("tcp://")
+    assert defect.attempt == 1
+
+
+def test_a_later_attempt_is_told(backend: DaskBackend) -> None:
+    flow = gather(faulty.same, faulty.unpicklable.retry(recurs(2), on=(faulty.Unpicklable,)))
+    defect = flow.run_sync(1, backend=backend).defect
+    assert defect is not None
+    assert (defect.attempt, defect.path) == (3, "gather[1]/unpicklable")
+
+
+@around
+@pytest.mark.parametrize("flow", [faulty.declared_unpicklable, faulty.declared_unloadable, faulty.fails_as_lock])
+def test_declared_failures_arrive_as_what_can_be_said_of_them(backend: DaskBackend, put: Any, flow: Any) -> None:
+    outcome = put(flow).run_sync(1, backend=backend)
+    assert isinstance(outcome.error, RemoteError)
+    assert outcome.error.kind in ("Unpicklable", "Unloadable", "lock")
+    assert outcome.where.path.endswith(flow.node.spec.name)
+
+
+def test_of_many_failures_those_that_travel_are_themselves(backend: DaskBackend) -> None:
+    outcome = validate(faulty.fails, faulty.declared_unpicklable, faulty.same).run_sync(1, backend=backend)
+    assert isinstance(outcome.error, tuple)
+    assert [type(error) for error in outcome.error] == [KeyError, RemoteError]
+
+
+@around
+@pytest.mark.parametrize("flow", [faulty.gives_lock, faulty.keeps_lock])
+def test_what_cannot_be_sent_is_named_with_its_path(backend: DaskBackend, put: Any, flow: Any) -> None:
+    defect = put(flow).run_sync(1, state=Notes(), backend=backend).defect
+    assert defect is not None
+    assert isinstance(defect.cause, ClusterError)
+    assert "lock" in str(defect.cause)
+    assert "cannot be pickled" in str(defect.cause)
+    assert defect.path
+    assert defect.worker.startswith("tcp://")
+
+
+def test_what_does_not_unpickle_is_named(backend: DaskBackend) -> None:
+    for flow in (faulty.gives_unloadable, gather(faulty.gives_unloadable, faulty.same) >> faulty.same):
+        defect = flow.run_sync(1, backend=backend).defect
+        assert defect is not None
+        assert isinstance(defect.cause, ClusterError)
+        assert "cannot be loaded: TypeError" in str(defect.cause)
+
+
+@around
+@pytest.mark.parametrize(("flow", "kind"), [(faulty.interrupts, KeyboardInterrupt), (faulty.exits, SystemExit)])
+def test_an_interrupt_in_a_step_ends_the_run_and_no_worker(
+    backend: DaskBackend, client: Any, put: Any, flow: Any, kind: type[BaseException]
+) -> None:
+    workers = set(client.scheduler_info()["workers"])
+    with pytest.raises(kind):
+        put(flow).run_sync(1, backend=backend)
+    with pytest.raises(kind):
+        settle(flow, put(flow)).run_sync(1, backend=backend)
+    assert set(client.scheduler_info()["workers"]) == workers
+
+
+# -- fail-fast ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_stops_its_siblings_everywhere(backend: DaskBackend, tmp_path: Path) -> None:
+    held = bracket(faulty.opens, faulty.waits, faulty.closes)
+    flow = gather(
+        faulty.waits,
+        faulty.same >> faulty.waits >> faulty.works,
+        held >> faulty.works,
+        gather(faulty.waits, faulty.same) >> faulty.works,
+        pure((1, 2)) >> each(faulty.waits),
+        iterate(faulty.waits, lambda _: False),
+        pure(7) >> faulty.fails_after,
+    )
+    outcome = flow.run_sync(1, deps=str(tmp_path), backend=backend)
+    assert outcome.defect is not None
+    assert outcome.defect.path == "gather[6]/fails_after"
+    told = lines(tmp_path)
+    after = told[[line.what for line in told].index("failing") + 1 :]
+    assert not [line for line in after if line.what in ("begin", "opened")]
+    assert places(told, "begin") == places(told, "stopped")
+    assert places(told, "opened") == places(told, "closed")
+
+
+def test_a_plain_step_is_awaited(backend: DaskBackend, tmp_path: Path) -> None:
+    flow = gather(faulty.blocks >> faulty.works, faulty.waits, pure(2) >> faulty.fails_after)
+    assert not flow.run_sync(1, deps=str(tmp_path), backend=backend).ok
+    assert [line.path for line in lines(tmp_path, "ended")] == ["gather[0]/blocks"]
+
+
+@pytest.mark.parametrize(
+    ("flow", "chunk", "in_flight"),
+    [
+        (faulty.works_or_fails, 1, 8),
+        (faulty.works_or_fails, 50, 200),  # all elements of a chunk begin at once
+        (faulty.works_in_thread_or_fails, 1, 8),
+        (faulty.works_in_thread_or_fails, 50, 8),
+        (faulty.works_in_thread_or_fails, None, 8),
+    ],
+)
+def test_few_elements_begin_after_one_has_failed(
+    client: Any, tmp_path: Path, flow: Any, chunk: int | None, in_flight: int
+) -> None:
+    outcome = each(flow).run_sync(range(400), deps=str(tmp_path), backend=DaskBackend(client, chunk=chunk))
+    assert outcome.defect is not None
+    assert outcome.defect.path.startswith("each[20]/")
+    told = [line.what for line in lines(tmp_path)]
+    assert told[told.index("failing") :].count("begin") <= in_flight
+
+
+# -- cancelling --------------------------------------------------------------------------------------------------------
+
+
+def on_scheduler(dask_scheduler: Any = None) -> tuple[list[str], list[str]]:
+    """Give the runs that are known there, and the keys of tasks."""
+    plugin = dask_scheduler.plugins.get("mce-1")
+    return list(plugin.cases) if plugin else [], [str(key) for key in dask_scheduler.tasks]
+
+
+def on_worker(dask_worker: Any = None) -> tuple[list[str], list[str]]:
+    """Give the runs that are known there, and the tasks."""
+    from mce.backends.cluster import host
+
+    return [run for runs in host._known.values() for run in runs], [str(key) for key in dask_worker.state.tasks]
+
+
+def places(told: list[Line], *what: str) -> list[tuple[str, int]]:
+    """Give where and in which processes something happened; acquiring and releasing are in one place."""
+    found = [(line.path, line.pid) for line in told if line.what in what]
+    return sorted((path.removesuffix("/acquire/opens").removesuffix("/release/closes"), pid) for path, pid in found)
+
+
+def left(client: Any) -> list[Any]:
+    found = [client.run_on_scheduler(on_scheduler), *client.run(on_worker).values()]
+    return [part for pair in found for part in pair if part]
+
+
+def check_nothing_is_left(client: Any) -> None:
+    """Wait till all is gone that is on its way out: messages to workers are not waited for by a run."""
+    for _ in range(200):
+        if not left(client):
+            return
+        time.sleep(0.02)
+    raise AssertionError(left(client))
+
+
+HELD = bracket(faulty.opens, faulty.waits, faulty.closes)
+
+WAITING: dict[str, tuple[Flow[Any, Any, Any, Any], int]] = {
+    "chain": (faulty.works >> faulty.waits >> faulty.works, 2),
+    "bracket": (HELD, 1),
+    "plain step": (faulty.same >> faulty.blocks >> faulty.works, 1),
+    "gather": (gather(faulty.waits, HELD, faulty.same >> faulty.waits) >> faulty.works, 3),
+    "race": (race(faulty.waits, HELD), 2),
+    "each": (pure(range(300)) >> each(HELD) >> faulty.works, 4),
+    "limited each": (pure(range(300)) >> each(HELD, limit=3), 3),
+    "loop with an each": (iterate(pure(range(70)) >> each(HELD) >> faulty.same, lambda _: True), 4),
+    "retry": (faulty.waits.retry(recurs(3)).timeout(3600), 1),
+}
+
+
+async def _cancel_handle(run: Any, ready: Callable[[], Any]) -> None:
+    handle = run("start")
+    await ready()
+    await handle.cancel()
+
+
+async def _cancel_task(run: Any, ready: Callable[[], Any]) -> None:
+    task = asyncio.ensure_future(run("run"))
+    await ready()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def _cancel_scope(run: Any, ready: Callable[[], Any]) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(run, "run")
+        await ready()
+        group.cancel_scope.cancel()
+
+
+async def _leave_stream(run: Any, ready: Callable[[], Any]) -> None:
+    async with run("stream") as events:
+        await anext(events)
+        await ready()
+
+
+@pytest.mark.parametrize(
+    ("cancel", "loop"),
+    [
+        (_cancel_handle, "asyncio"),
+        (_cancel_task, "asyncio"),
+        (_cancel_scope, "trio"),
+        (_leave_stream, "asyncio"),
+    ],
+)
+@pytest.mark.parametrize(("flow", "begun"), WAITING.values(), ids=WAITING)
+def test_nothing_is_left_of_a_cancelled_run(
+    client: Any, backend: DaskBackend, tmp_path: Path, flow: Any, begun: int, cancel: Any, loop: str
+) -> None:
+    async def ready() -> None:
+        while len(lines(tmp_path, "begin")) < begun:
+            await anyio.sleep(0.005)
+        (tmp_path / "cancelling").touch()
+
+    def run(how: str) -> Any:
+        return getattr(flow, how)(1, deps=str(tmp_path), backend=backend)
+
+    anyio.run(cancel, run, ready, backend=loop)
+    told = lines(tmp_path)
+    assert places(told, "opened") == places(told, "closed")
+    waited = [line for line in told if not line.path.endswith("works")]
+    assert places(waited, "begin") == places(waited, "stopped", "ended")
+    check_nothing_is_left(client)
+    assert lines(tmp_path) == told
+
+
+# -- workers that are killed -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fragile() -> Iterator[tuple[Any, Any]]:
+    """A cluster whose workers are killed, and are started again."""
+    with (
+        LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield cluster, client
+
+
+def kill_one(client: Any, folder: Path, after: int, chance: random.Random) -> int:
+    """Kill a worker when so many lines were written, preferably one that has written any; give its process id."""
+    while len(lines(folder)) < after:
+        time.sleep(0.002)
+    told = sorted({line.pid for line in lines(folder)} & set(client.run(os.getpid).values()))
+    pid = chance.choice(told)
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_killed_worker_changes_no_outcome(fragile: tuple[Any, Any], tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    name = sorted(faulty.SHAPES)[seed % len(faulty.SHAPES)]
+    flow = faulty.SHAPES[name]
+    (tmp_path / "here").mkdir()
+    wanted = flow.run_sync(1, state=Notes(), deps=str(tmp_path / "here"))
+    after = chance.randrange(5, len(lines(tmp_path / "here")) * 3 // 4)
+    cluster, client = fragile
+    client.wait_for_workers(3)
+    with ThreadPoolExecutor(1) as pool:
+        killing = pool.submit(kill_one, client, tmp_path, after, chance)
+        outcome = flow.run_sync(1, state=Notes(), deps=str(tmp_path), backend=DaskBackend(client))
+    killed = killing.result()
+    once = [line.path for line in lines(tmp_path, "once")]
+    assert len(once) == len(set(once))
+    if isinstance(outcome.error, Uncertain):  # and only what the killed worker was inside of is
+        assert {line.pid for line in lines(tmp_path) if line.path == outcome.error.path} <= {killed}
+    else:
+        assert (outcome.value, outcome.state) == (wanted.value, wanted.state)
