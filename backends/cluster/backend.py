@@ -22,11 +22,14 @@ from mce.engine.branches import End
 from mce.engine.fiber import Run
 from mce.engine.protocol import Backend
 from mce.errors import ClusterError, DefinitionError, UsageError
-from mce.syntax import Node, StepSpec
+from mce.syntax import Arguments, Node, StepSpec
 
 __all__ = ["DaskBackend"]
 
 T = TypeVar("T")
+
+_CONNECT = 5.0
+"""Seconds within which a scheduler must answer."""
 
 
 class DaskBackend(AnyioBackend):
@@ -92,7 +95,7 @@ class DaskBackend(AnyioBackend):
     def client(self) -> Client:
         """The client that it talks through, which is opened when it is first asked for."""
         with self._lock:
-            if self._client is None:
+            if self._client is None or (self._closing is not None and self._client.status == "closed"):
                 self._client = self._opened()
             return self._client
 
@@ -109,9 +112,9 @@ class DaskBackend(AnyioBackend):
         else:
             address, security = self.cluster, None
         try:
-            client = connect(address, security=security)
+            client = connect(address, security=security, timeout=_CONNECT)
         except (OSError, TimeoutError) as refused:
-            raise ClusterError(f"there is no scheduler at {address}: {refused}") from None
+            raise ClusterError(f"there is no scheduler at {address}: {refused}. Start one, or name another") from None
         self._closing = weakref.finalize(self, _close, client)
         return client
 
@@ -135,7 +138,7 @@ class DaskBackend(AnyioBackend):
                 run.deps,
                 topic,
                 run.validate,
-                run.careful,
+                run.careful or value.__class__ is Arguments,
                 self.spread_from,
                 self.chunk,
                 self.needs,

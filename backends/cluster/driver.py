@@ -8,11 +8,11 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import anyio
-import anyio.to_thread
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
@@ -66,15 +66,15 @@ class Driver:
         data = pack(replace(self.spec, input=None) if large else self.spec)
         mail.readers[self.case] = self._hear
         try:
-            await anyio.to_thread.run_sync(self._open, data.plain())
+            await self.link.call(self._open, data.plain())
             return await self._run(await self.link.scatter(self.sheet, first) if large else None)
         finally:
             with anyio.CancelScope(shield=True):
                 self._tell()
                 self.link.release(self.link.held)
                 del mail.readers[self.case]
-                if self.client.status == "running":
-                    await anyio.to_thread.run_sync(self._close)
+                with suppress(ClusterError):  # with the scheduler, all is gone
+                    await self.link.call(self._close)
 
     async def _run(self, first: Key | None) -> End:
         try:
@@ -91,11 +91,9 @@ class Driver:
 
     async def _stopped(self) -> None:
         """Stop all of the run and wait for its end."""
-        try:
+        with suppress(ClusterError):  # with the scheduler, all is gone
             await self.link.stop(())
             await self._wait(self.link.held)
-        except ClusterError:  # with the scheduler, all is gone
-            pass
 
     async def _wait(self, futures: list[Future]) -> None:
         for future in futures:
@@ -107,7 +105,7 @@ class Driver:
 
     async def _end(self, future: Future) -> End | None:
         try:
-            found: Ended = await anyio.to_thread.run_sync(future.result)
+            found: Ended = await self.link.call(future.result)
         except (KilledWorker, FutureCancelledError, Exception) as broken:
             self.link.check()
             return End(None, _lost(broken), self.spec.state, None)
@@ -188,7 +186,7 @@ class Driver:
             reply_to=(await self.link.mail()).topic,
         )
         data = pack(fork).plain()
-        await anyio.to_thread.run_sync(lambda: self._ask("mce_publish", name=name, data=data))
+        await self.link.call(lambda: self._ask("mce_publish", name=name, data=data))
         if keys is None:
             keys = [future.key for future in await fan.run()]
         return keys, tuple(fan.order) if fan.ordered else None
@@ -203,7 +201,7 @@ class Driver:
 
     async def _width(self, future: Future) -> tuple[int, bool]:
         try:
-            found: tuple[int, bool] = await anyio.to_thread.run_sync(future.result)
+            found: tuple[int, bool] = await self.link.call(future.result)
         except Exception:  # the stage before it has the same to say
             self.link.check()
             return 0, False

@@ -1,7 +1,7 @@
 """What a worker process keeps of the runs it takes part in: their programs, dependencies, and what runs here now.
 
-Tasks of Dask come in threads of the worker. Each thread has one event loop of its own, kept from task to task, in which
-the engine runs; the worker's loop is only asked to talk. Stopping a scope reaches the cancel scopes of all tasks in it.
+Tasks of Dask come in threads of the worker. Each has an event loop for itself, in which the engine runs and which later
+ones take over; the worker's loop is only asked to talk. Stopping a scope reaches the cancel scopes of all tasks in it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mce.engine.blocks import Block
 from mce.engine.compile import compile_node, compile_region
 from mce.engine.run import made
 from mce.errors import ClusterError
-from mce.syntax import Arguments, Node
+from mce.syntax import Node
 
 __all__ = ["Hosted", "Spec", "hosted"]
 
@@ -74,13 +74,13 @@ class _Selector(selectors.DefaultSelector):
 
 
 class _Loop:
-    """The event loop of one thread, closed with it."""
+    """An event loop for one task after the other, in whatever thread; what is made in it lasts as long as it."""
 
     def __init__(self) -> None:
         self.selector = _Selector()
         self.loop = asyncio.SelectorEventLoop(self.selector)
         self.deps: WeakKeyDictionary[Hosted, Any] = WeakKeyDictionary()
-        self.seceded = False
+        self.aside = False
 
     def end_all(self) -> None:
         """Cancel what is left in the loop, and run it to its end."""
@@ -94,13 +94,13 @@ class _Loop:
         self.loop.close()
 
 
-_threads = threading.local()
+_free: list[_Loop] = []
+_here = threading.local()
 
 
-def _own_loop() -> _Loop:
-    found: _Loop | None = getattr(_threads, "loop", None)
-    if found is None:
-        found = _threads.loop = _Loop()
+def _loop_here() -> _Loop:
+    """Give the loop of the task of this thread."""
+    found: _Loop = _here.loop
     return found
 
 
@@ -138,7 +138,7 @@ class Hosted:
             raise ClusterError(
                 f"worker {self.address} cannot load the flow: {broken}. Its modules must be importable there"
             ) from broken
-        self.root = compile_node(self.spec.node, self.spec.careful or self.spec.input.__class__ is Arguments)
+        self.root = compile_node(self.spec.node, self.spec.careful)
         if self.spec.topic is not None:
             self.outbox = Outbox(self.worker, self.spec.topic, self.run_id)
 
@@ -166,8 +166,12 @@ class Hosted:
     # -- what runs ----------------------------------------------------------------------------------------------------
 
     def run(self, scopes: frozenset[Hashable], main: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
-        """Run ``main`` in this thread's loop to its end; ``None`` if one of its scopes is stopped before that."""
-        loop = _own_loop()
+        """Run ``main`` in a loop of ours to its end; ``None`` if one of its scopes is stopped before that."""
+        try:
+            loop = _free.pop()
+        except IndexError:
+            loop = _Loop()
+        _here.loop, loop.aside = loop, False
         loop.selector.idle = lambda: self.make_room(at_most=self.spec.waiting)
         try:
             return loop.loop.run_until_complete(self._run(scopes, main))
@@ -176,21 +180,22 @@ class Hosted:
             raise
         finally:
             loop.selector.idle = None
-            if loop.seceded:
+            if loop.aside:
                 with self.lock:
                     self._aside -= 1
+            _free.append(loop)
 
     def make_room(self, *, at_most: float = float("inf")) -> None:
         """Give up the place of this thread's task among those that the worker runs at once; the task itself goes on.
 
         Not if ``at_most`` others have given up theirs.
         """
-        loop = _own_loop()
+        loop = _loop_here()
         with self.lock:
-            if loop.seceded or self._aside >= at_most:
+            if loop.aside or self._aside >= at_most:
                 return
             self._aside += 1
-        loop.seceded = True  # for good: the thread ends with its task
+        loop.aside = True
         step_aside: Any = secede
         step_aside()
 
@@ -232,7 +237,7 @@ class Hosted:
         """Give the dependencies, made by a plain factory once in this process and by an async one once in a loop."""
         given = self.spec.deps
         if asyncio.iscoroutinefunction(getattr(given, "func", given)):
-            kept = _own_loop().deps
+            kept = _loop_here().deps
             if self not in kept:
                 kept[self] = await made(given, _in_loop)
             return kept[self]

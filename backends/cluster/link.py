@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -21,6 +21,8 @@ from mce.engine.tasks import caller_from_threads
 from mce.errors import ClusterError
 
 __all__ = ["Link"]
+
+T = TypeVar("T")
 
 _WATCH = 0.1
 """Seconds between two looks at whether the scheduler is still there."""
@@ -59,7 +61,7 @@ class Link:
 
     async def mail(self) -> _Mail:
         """Give the mail of the client, which is opened at the first time."""
-        return await anyio.to_thread.run_sync(self._opened)
+        return await self.call(self._opened)
 
     def _opened(self) -> _Mail:
         with _opening:
@@ -86,11 +88,43 @@ class Link:
     def check(self) -> None:
         """Raise :class:`mce.ClusterError` unless the scheduler is there."""
         if self.client.status != "running":
-            where = getattr(self.client.scheduler, "address", "of the cluster")
-            raise ClusterError(
-                f"the scheduler {where} is gone (the client is {self.client.status}): the run was lost with it. "
-                f"Start a scheduler and run the flow again"
-            )
+            raise self._gone()
+
+    def _gone(self) -> ClusterError:
+        where = getattr(self.client.scheduler, "address", "of the cluster")
+        return ClusterError(
+            f"the scheduler {where} is gone (the client is {self.client.status}): the run was lost with it. "
+            f"Start a scheduler and run the flow again"
+        )
+
+    async def call(self, fn: Callable[..., T], *args: Any) -> T:
+        """Call ``fn``, which blocks, in a thread; raises :class:`mce.ClusterError` as soon as the scheduler is gone.
+
+        It is not left before that, so that what it submits is known.
+        """
+        self.check()
+        given: list[T] = []
+        broken: list[Exception] = []
+
+        async def calling() -> None:
+            try:
+                given.append(await anyio.to_thread.run_sync(fn, *args, abandon_on_cancel=True))
+            except Exception as raised:
+                broken.append(raised)
+            group.cancel_scope.cancel()
+
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as group:
+                group.start_soon(calling)
+                while self.client.status == "running":
+                    await anyio.sleep(_WATCH)
+                group.cancel_scope.cancel()
+            if broken and isinstance(broken[0], OSError):  # the client may not have seen yet what that comes of
+                await anyio.sleep(_WATCH)
+        if given:
+            return given[0]
+        self.check()
+        raise broken[0] if broken else self._gone()
 
     # -- tasks --------------------------------------------------------------------------------------------------------
 
@@ -100,7 +134,7 @@ class Link:
         self.check()
         if graph is None:
             return [future_of(key, self.client) for key in keys]
-        futures = await anyio.to_thread.run_sync(self._submit, graph, list(keys))
+        futures = await self.call(self._submit, graph, list(keys))
         self.held.extend(futures)
         return futures
 
@@ -110,7 +144,7 @@ class Link:
     async def scatter(self, sheet: Sheet, value: Any) -> Key:
         """Send a value to all workers, and give its key."""
         key = sheet.key("input")
-        await anyio.to_thread.run_sync(self._scatter, key, value)
+        await self.call(self._scatter, key, value)
         return key
 
     def _scatter(self, key: Key, value: Any) -> None:
@@ -127,15 +161,15 @@ class Link:
     async def result(self, future: Future) -> Any:
         """Wait for the result of a task; raises what Dask raises."""
         await self.done([future])
-        return await anyio.to_thread.run_sync(future.result)
+        return await self.call(future.result)
 
     async def gather(self, futures: Sequence[Future]) -> list[Any]:
         """Give the results of tasks that have ended."""
-        return await anyio.to_thread.run_sync(lambda: list(self.client.gather(list(futures))))
+        return await self.call(lambda: list(self.client.gather(list(futures))))
 
     async def stop(self, scope: Any) -> None:
         """Stop what runs in a scope."""
-        await anyio.to_thread.run_sync(self._stop, scope)
+        await self.call(self._stop, scope)
 
     def release(self, futures: Sequence[Future]) -> None:
         """Let the cluster forget results that nothing needs any more."""

@@ -82,8 +82,7 @@ def opened(cluster: Cluster, folder: Path) -> Iterator[DaskBackend]:
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # that a scheduler is lost is told by the run
     with ExitStack() as stack:
         backend = stack.enter_context(DaskBackend(*_place(cluster, stack), **_own(cluster)))
-        with calling_cluster(), _interrupts_wait():
-            client = backend.client
+        client = _started(backend)
         sources = sources_below(folder)
         stack.callback(_withdraw, client, sources.name)
         _send(client, sources)
@@ -92,6 +91,14 @@ def opened(cluster: Cluster, folder: Path) -> Iterator[DaskBackend]:
         elif not client.nthreads():
             complain(f"mce run: the scheduler at {cluster.scheduler} has no workers yet: waiting for one")
         yield backend
+
+
+def _started(backend: DaskBackend) -> Client:
+    try:
+        with _interrupts_wait():
+            return backend.client
+    except (ClusterError, OSError, RuntimeError) as failed:
+        raise Broken(f"the cluster cannot be started: {failed}") from None
 
 
 @contextmanager

@@ -87,7 +87,8 @@ def check_backend(
 
     ``make`` is called for each run and gives a fresh backend. ``only`` names the cases or topics to check. ``loops``
     says how flows are run: ``None`` by ``run_sync``, ``"asyncio"`` and ``"trio"`` in a running loop of that kind. With
-    ``real_time=False`` cases are left out in which work takes time that the backend's clock does not see.
+    ``real_time=False`` cases are left out in which work takes time that the backend's clock does not see. Steps that
+    run in other processes must find this machine's files.
 
     Raises :class:`NotConforming`, which lists every case that was not passed, with what was expected and what came.
 

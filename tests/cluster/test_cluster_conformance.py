@@ -11,7 +11,7 @@ from distributed import Client
 from mce.backends import DaskBackend
 from mce.testing import conformance_cases
 from mce.testing.cases.bench import Case, Loop
-from tests.cluster.commands import started
+from tests.cluster.commands import Commands
 
 ON_TRIO = ("cancelling", "events", "joins.joins_nest", "joins.a_failure_cancels_the_branches_that_wait")
 OVER_TCP = ("nodes", "joins", "failures")
@@ -28,8 +28,10 @@ CHECKS = [*PLAIN, *IN_A_LOOP, *fitting("trio", conformance_cases(ON_TRIO))]
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with started(tmp_path_factory.mktemp("scheduler")) as address:
-        yield address
+    with Commands(tmp_path_factory.mktemp("commands"), 2) as running:
+        with Client(running.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+            client.wait_for_workers(2)
+        yield running.address
 
 
 @pytest.mark.parametrize(("case", "loop"), CHECKS, ids=str)

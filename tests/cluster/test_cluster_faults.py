@@ -16,7 +16,7 @@ import anyio
 import pytest
 from distributed import Client, LocalCluster
 
-from mce import DaskBackend, Flow, Step, bracket, each, ensure, gather, iterate, pure, race, recurs, settle, validate
+from mce import DaskBackend, Flow, Step, bracket, each, gather, iterate, pure, race, recurs, settle, validate
 from mce.errors import ClusterError, RemoteError, Uncertain
 from tests.cluster import faulty
 from tests.cluster.faulty import Line, Notes, lines
