@@ -18,6 +18,7 @@ from mce.backends.cluster.client import Client, connect, local_cluster
 from mce.backends.cluster.driver import Driver
 from mce.backends.cluster.host import Spec
 from mce.backends.cluster.sheet import Needs
+from mce.backends.cluster.wire import pack
 from mce.engine.branches import End
 from mce.engine.fiber import Run
 from mce.engine.protocol import Backend
@@ -129,10 +130,12 @@ class DaskBackend(AnyioBackend):
         if isinstance(value, Iterator):
             value = _listed(value)
 
+        flow = pack(node)  # what cannot be sent is found here
+
         def spec(case: str, topic: str | None) -> Spec:
             return Spec(
                 run.run_id,
-                node,
+                flow,
                 value,
                 state,
                 run.deps,
@@ -146,7 +149,7 @@ class DaskBackend(AnyioBackend):
                 self.lease,
             )
 
-        return await Driver(client, spec, run.listener, self.needs).run()
+        return await Driver(client, node, spec, run.listener, self.needs).run()
 
     async def call(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], spec: StepSpec

@@ -7,7 +7,7 @@ in the stream that the worker has open anyway, so that it arrives before whateve
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
@@ -53,6 +53,7 @@ class Coordinator(SchedulerPlugin):
             "mce_claim": self.claim,
             "mce_record": self.record,
             "mce_stop": self.stop,
+            "mce_path": self.path,
             "mce_enter": self.enter,
         }
         scheduler.stream_handlers |= {"mce-stop": self.told_to_stop, "mce-leave": self.leave, "mce-renew": self.renew}
@@ -97,6 +98,11 @@ class Coordinator(SchedulerPlugin):
         """Give what was published; ``None`` if the run is over."""
         case = self.cases.get(run)
         return None if case is None else case.published.get(name)
+
+    def path(self, run: str, key: Sequence[Any]) -> str:
+        """Give the path of a task; empty if it is not known."""
+        task = self.scheduler.tasks.get(tuple(key))
+        return "" if task is None else str((task.annotations or {}).get("path", ""))
 
     # -- stopping -----------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from weakref import WeakSet
 
 import anyio
 from distributed.client import FutureCancelledError
@@ -23,11 +24,12 @@ from mce.backends.cluster.fan import Fan
 from mce.backends.cluster.host import Spec
 from mce.backends.cluster.link import Link
 from mce.backends.cluster.outbox import opened
+from mce.backends.cluster.pickled import words
 from mce.backends.cluster.plan import Planner, cuts, is_driven, needs_of
 from mce.backends.cluster.sheet import Key, Needs, Sheet
 from mce.backends.cluster.wire import Ended, pack, raised_in
 from mce.backends.cluster.work import StageAt, scopes_of, width
-from mce.engine.blocks import Block, Region
+from mce.engine.blocks import Block
 from mce.engine.branches import EachRegion, End, ForkRegion
 from mce.engine.compile import compile_node
 from mce.engine.fiber import Fault
@@ -35,6 +37,7 @@ from mce.engine.pieces import Around
 from mce.errors import ClusterError, Defect
 from mce.events import Event, Listener
 from mce.outcome import Place
+from mce.syntax import Node
 
 __all__ = ["Driver"]
 
@@ -46,9 +49,15 @@ class Driver:
     """Drives one run on a cluster."""
 
     def __init__(
-        self, client: Client, spec: Callable[[str, str | None], Spec], listener: Listener | None, needs: Needs
-    ):
+        self,
+        client: Client,
+        node: Node,
+        spec: Callable[[str, str | None], Spec],
+        listener: Listener | None,
+        needs: Needs,
+    ) -> None:
         self.client = client
+        self.node = node
         self.case = uuid.uuid4().hex
         self.listener = listener
         self.needs = needs
@@ -108,20 +117,37 @@ class Driver:
             found: Ended = await self.link.call(future.result)
         except (KilledWorker, FutureCancelledError, Exception) as broken:
             self.link.check()
-            return End(None, _lost(broken), self.spec.state, None)
+            return End(None, await self._lost(broken), self.spec.state, None)
         try:
             end = found.open()
         except ClusterError as broken:
-            return End(None, _lost(broken), self.spec.state, None)
+            return End(None, await self._lost(broken), self.spec.state, None)
         if end is not None and (raised := raised_in(end)) is not None:
             raise raised
         return end
+
+    async def _lost(self, broken: BaseException) -> Fault:
+        """Say what happened to a task of ours that Dask could not bring to its end."""
+        path, worker = "", ""
+        if isinstance(broken, KilledWorker):
+            key, worker, times = broken.task, broken.last_worker.address, broken.allowed_failures + 1
+            path = await self.link.call(lambda: self._ask("mce_path", key=key))
+            problem = (
+                f"the worker that ran the task at {path or key} was lost, {times} time{'s' * (times > 1)} in a row, "
+                f"at last {worker}: a step of it may take more memory than a worker has, or end its process"
+            )
+            error = ClusterError(problem)
+        elif isinstance(broken, ClusterError):
+            error = broken
+        else:
+            error = ClusterError(f"the cluster could not finish the run: {type(broken).__name__}: {words(broken)}")
+        return Fault(Defect(error, "", path, 1, worker), False, Place(path))
 
     # -- the plan -----------------------------------------------------------------------------------------------------
 
     async def _submitted(self, first: Key | None) -> Future:
         """Submit the run; where somebody must see how wide a fork is, or how its branches end, wait for that."""
-        root = compile_node(self.spec.node, self.spec.careful)
+        root = compile_node(self.node, self.spec.careful)
         planner = Planner(self.sheet, self.case, self.needs)
         before = first
         branches: list[Key] = []
@@ -133,7 +159,7 @@ class Driver:
                 before = planner.stage(root, at, before, branches)
                 branches, joins, order = [], False, None
             start = cut.at
-            if isinstance(cut.region, Region):
+            if cut.forks:
                 if is_driven(cut.region) or (isinstance(cut.region, ForkRegion) and (self.spec.chunk or 1) > 1):
                     branches, order = await self._fan(root, cut.at, before)
                 else:
@@ -237,21 +263,11 @@ class Driver:
                 self.listener(event)
 
 
+_registered: WeakSet[Client] = WeakSet()
+
+
 def register(client: Client) -> None:
     """Have the scheduler coordinate runs of ours, if it does not already."""
-    client.register_plugin(Coordinator())
-
-
-def _lost(broken: BaseException) -> Fault:
-    """Say what happened to a task of ours that Dask could not bring to its end."""
-    if isinstance(broken, KilledWorker):
-        where = f"task {broken.task!r} was on worker {broken.last_worker} when that was lost"
-        problem = (
-            f"{where}, and so were the workers that had tried it before; a step may take more memory than is there"
-        )
-        error = ClusterError(problem)
-    elif isinstance(broken, ClusterError):
-        error = broken
-    else:
-        error = ClusterError(f"the cluster could not finish the run: {type(broken).__name__}: {broken}")
-    return Fault(Defect(error, "", ""), False, Place(""))
+    if client not in _registered:
+        client.register_plugin(Coordinator())
+        _registered.add(client)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import selectors
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -40,7 +42,8 @@ class Spec:
     """All that a worker must know of a run: sent once to each worker that takes part in it."""
 
     run_id: str
-    node: Node
+    flow: Packed
+    """Its node, packed by itself: a worker keeps the flows that it has loaded."""
     input: Any
     state: Any
     deps: Any
@@ -134,11 +137,12 @@ class Hosted:
         self.stop(*map(_scope, reply["stopped"]))
         try:
             self.spec = unpack(Packed(*reply["spec"]))
+            node = _loaded(self.spec.flow)
         except ClusterError as broken:
             raise ClusterError(
                 f"worker {self.address} cannot load the flow: {broken}. Its modules must be importable there"
             ) from broken
-        self.root = compile_node(self.spec.node, self.spec.careful)
+        self.root = compile_node(node, self.spec.careful)
         if self.spec.topic is not None:
             self.outbox = Outbox(self.worker, self.spec.topic, self.run_id)
 
@@ -271,6 +275,26 @@ class Hosted:
 
 async def _in_loop() -> None:
     """Tell that an event loop is running."""
+
+
+_flows: OrderedDict[bytes, Node] = OrderedDict()
+_KEPT = 32
+
+
+def _loaded(flow: Packed) -> Node:
+    """Unpack a flow, unless the same was unpacked before; compiled forms are kept with its node."""
+    name = blake2b(flow.data, digest_size=16).digest()
+    with _knowing:
+        found = _flows.get(name)
+        if found is not None and not flow.buffers:
+            _flows.move_to_end(name)
+            return found
+    node: Node = unpack(flow)
+    with _knowing:
+        _flows[name] = node
+        if len(_flows) > _KEPT:
+            _flows.popitem(last=False)
+    return node
 
 
 _known: WeakKeyDictionary[Worker, dict[str, Hosted]] = WeakKeyDictionary()

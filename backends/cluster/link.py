@@ -116,7 +116,7 @@ class Link:
         with anyio.CancelScope(shield=True):
             async with anyio.create_task_group() as group:
                 group.start_soon(calling)
-                while self.client.status == "running":
+                while self.client.status == "running":  # noqa: ASYNC110  (of which the client tells nobody)
                     await anyio.sleep(_WATCH)
                 group.cancel_scope.cancel()
             if broken and isinstance(broken[0], OSError):  # the client may not have seen yet what that comes of

@@ -8,7 +8,7 @@ wide ones, and those whose end decides what others do (races, quorums) are run b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mce.backends.cluster.sheet import Key, Needs, Sheet
@@ -16,7 +16,7 @@ from mce.backends.cluster.work import StageAt, TaskAt, dag_task, stage
 from mce.engine.blocks import FORK, Block, Op, Region
 from mce.engine.branches import EachRegion, ForkRegion
 from mce.engine.dag import DagRegion
-from mce.engine.pieces import Address
+from mce.engine.pieces import Address, blocks_of
 from mce.engine.speculate import SpeculateRegion
 
 __all__ = ["Cut", "Planner", "cuts", "is_driven", "needs_of"]
@@ -27,6 +27,9 @@ _NARROW = 64
 _DEEP = 4
 """How deep forks in forks are taken apart; deeper ones run in their branch's task."""
 
+_MANY = 4_000
+"""About how many branches of forks in forks become tasks of one graph; those of others run in their branch's task."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -34,6 +37,10 @@ class Cut:
 
     at: int
     region: Any = None
+
+    @property
+    def forks(self) -> bool:
+        return isinstance(self.region, Region)
 
 
 def is_driven(region: Op) -> bool:
@@ -52,6 +59,7 @@ class Planner:
         self.sheet = sheet
         self.run_id = run_id
         self.base = base
+        self.left = _MANY
 
     def stage(
         self,
@@ -76,7 +84,9 @@ class Planner:
         return [self.branch(inner, (*address, at, number), before) for number, inner in enumerate(region.blocks)]
 
     def branch(self, block: Block, address: Address, before: Key | None) -> Key:
-        deep = len(address) >= 2 * _DEEP
+        inner = sum(len(blocks_of(cut.region)) for cut in cuts(block, self.base, static=True) if cut.forks)
+        self.left -= inner
+        deep = len(address) >= 2 * _DEEP or self.left < 0
         start, joins, enters, found = 0, False, True, before
         branches: list[Key] = []
         for cut in cuts(block, self.base, static=True, deep=deep):
@@ -85,7 +95,7 @@ class Planner:
                 found = self.stage(block, at, found, branches)
                 enters = False
             branches, joins, start = [], False, cut.at
-            if isinstance(cut.region, Region):
+            if cut.forks:
                 if enters:  # a branch that begins with a fork: what is given to it is its own
                     found = self.stage(block, StageAt(self.run_id, address, 0, 0, False, True), found)
                     enters = False
@@ -124,7 +134,7 @@ def cuts(block: Block, base: Needs, *, static: bool = False, deep: bool = False)
 
 def needs_of(ops: Sequence[Op], base: Needs) -> Needs:
     """Give what a worker must have to run ``ops``: of each resource the most that one of the steps in them takes."""
-    found: dict[str, float] = dict(base.resources)
+    found: dict[str, float] = {}
     stack: list[Op] = list(ops)
     seen: set[int] = set()
     while stack:
@@ -132,11 +142,17 @@ def needs_of(ops: Sequence[Op], base: Needs) -> Needs:
         if op.spec is not None and op.spec.resources:
             for name, amount in op.spec.resources.items():
                 found[name] = max(amount, found.get(name, 0.0))
+        if op.__class__ is Op:
+            continue
         for block in _blocks_in(op):
             if id(block) not in seen:
                 seen.add(id(block))
                 stack.extend(block.ops)
-    return Needs(tuple(sorted(found.items())), base.workers, base.priority)
+    if not found:
+        return base
+    for name, amount in base.resources:
+        found[name] = max(amount, found.get(name, 0.0))
+    return replace(base, resources=tuple(sorted(found.items())))
 
 
 def _blocks_in(op: Op) -> Iterator[Block]:

@@ -187,6 +187,28 @@ async def work(ctx: Context[Any], x: int) -> int:
     return x
 
 
+def hold(ctx: Context[Any], x: int) -> int:
+    note(ctx, "begin")
+    while not (Path(ctx.deps) / "let go").exists():
+        time.sleep(0.005)
+    return x
+
+
+@step
+def holds(ctx: Context[Any], x: int) -> int:
+    """Hold its thread until it is let go."""
+    return hold(ctx, x)
+
+
+@step
+async def wins_after(ctx: Context[Any], begun: int) -> int:
+    """Give a value when so many steps have begun."""
+    while len(lines(ctx.deps, "begin")) < begun:
+        await asyncio.sleep(0.005)
+    note(ctx, "failing")
+    return begun
+
+
 @step
 async def works(ctx: Context[Any], x: int) -> int:
     return await work(ctx, x)
@@ -212,6 +234,13 @@ async def fails_after(ctx: Context[Any], begun: int) -> int:
     """Fail when so many steps have begun."""
     await fail_after(ctx, begun)
     return begun
+
+
+@step
+async def holds_or_fails(ctx: Context[Any], x: int) -> int:
+    if x == 1:
+        await fail_after(ctx, 1)
+    return await asyncio.to_thread(hold, ctx, x)
 
 
 @step
@@ -253,6 +282,22 @@ async def closes(ctx: Context[Any], x: int) -> None:
 async def fails_to_close(ctx: Context[Any], x: int) -> None:
     note(ctx, "closed")
     raise OSError("does not close")
+
+
+@step
+async def grows(ctx: Context[Any], x: int) -> int:
+    """Take memory till there is none."""
+    note(ctx, "begin")
+    held = []
+    while True:
+        held.append(b"x" * 20_000_000)
+        await asyncio.sleep(0.01)
+
+
+@step
+async def ends_its_process(ctx: Context[Any], x: int) -> int:
+    note(ctx, "begin")
+    os._exit(7)
 
 
 # -- work that a killed worker interrupts ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import dask
 import pytest
 from distributed import Client, LocalCluster
 
 from mce import DaskBackend, Flow, Step, bracket, each, gather, iterate, pure, race, recurs, settle, validate
 from mce.errors import ClusterError, RemoteError, Uncertain
 from tests.cluster import faulty
+from tests.cluster.commands import Commands
 from tests.cluster.faulty import Line, Notes, lines
 
 pytestmark = pytest.mark.timeout(60)
@@ -312,6 +315,7 @@ def test_a_killed_worker_changes_no_outcome(fragile: tuple[Any, Any], tmp_path: 
     wanted = flow.run_sync(1, state=Notes(), deps=str(tmp_path / "here"))
     after = chance.randrange(5, len(lines(tmp_path / "here")) * 3 // 4)
     cluster, client = fragile
+    cluster.scale(3)  # Dask gives up a worker now and then that was killed soon after its start
     client.wait_for_workers(3)
     with ThreadPoolExecutor(1) as pool:
         killing = pool.submit(kill_one, client, tmp_path, after, chance)
@@ -323,3 +327,144 @@ def test_a_killed_worker_changes_no_outcome(fragile: tuple[Any, Any], tmp_path: 
         assert {line.pid for line in lines(tmp_path) if line.path == outcome.error.path} <= {killed}
     else:
         assert (outcome.value, outcome.state) == (wanted.value, wanted.state)
+
+
+# -- workers that are lost for good ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("put", "where", "flow"),
+    [
+        ("after a step", "same", faulty.ends_its_process),
+        ("branch", "gather[1]/same", faulty.grows),
+        ("element", "each[", faulty.ends_its_process),
+    ],
+)
+def test_a_step_that_ends_its_workers_is_named(tmp_path: Path, put: str, where: str, flow: Any) -> None:
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        DaskBackend(n_workers=1, threads_per_worker=1, memory_limit="300MB") as backend,
+    ):
+        outcome = AROUND[put](flow).run_sync(1, deps=str(tmp_path), backend=backend)
+    defect = outcome.defect
+    assert isinstance(defect.cause, ClusterError)
+    assert f"the worker that ran the task at {where}" in str(defect.cause)
+    assert "2 times in a row" in str(defect.cause)
+    assert "memory" in str(defect.cause)
+    assert defect.path.startswith(where)
+    assert defect.worker.startswith("tcp://")
+    assert outcome.where.path == defect.path
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    """A scheduler and workers started by commands; no worker is started again."""
+    with Commands(tmp_path_factory.mktemp("commands"), 3) as commands:
+        yield commands
+
+
+def test_the_others_do_the_work_of_a_worker_that_is_lost(lasting: Commands, tmp_path: Path) -> None:
+    flow = pure(range(300)) >> each(faulty.adds_in_thread >> faulty.adds) >> faulty.total
+    with DaskBackend(lasting.address) as backend, ThreadPoolExecutor(1) as pool:
+        backend.client.wait_for_workers(3)
+        killing = pool.submit(kill_one, backend.client, tmp_path, 100, random.Random(1))
+        outcome = flow.run_sync(1, state=Notes(), deps=str(tmp_path), backend=backend)
+        killing.result()
+        assert len(backend.client.nthreads()) == 2
+    assert outcome.value == sum(range(300)) + 600
+    assert outcome.state.log == tuple(str(x + 1) for x in range(300))
+
+
+def test_a_call_is_not_made_again_when_its_result_is_lost(lasting: Commands, tmp_path: Path) -> None:
+    """What has ended on the worker is needed after that was killed, and is taken from what was recorded."""
+    flow = gather(faulty.adds >> faulty.adds_once, faulty.blocks) >> faulty.total
+    with DaskBackend(lasting.address) as backend, ThreadPoolExecutor(1) as pool:
+
+        def kill() -> int:
+            while not (ended := [line for line in lines(tmp_path, "ended") if line.path.endswith("adds_once")]):
+                time.sleep(0.005)
+            while not any(kept for kept in backend.client.has_what().values()):
+                time.sleep(0.005)
+            os.kill(ended[0].pid, signal.SIGKILL)
+            (tmp_path / "cancelling").touch()
+            return ended[0].pid
+
+        killing = pool.submit(kill)
+        outcome = flow.run_sync(1, state=Notes(), deps=str(tmp_path), backend=backend)
+        killed = killing.result()
+    assert (outcome.value, outcome.state) == (4, Notes(("1", "once 2")))
+    assert [line.pid for line in lines(tmp_path, "once")] == [killed]
+    assert len([line for line in lines(tmp_path, "ended") if line.path == "gather[0]/adds"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("flow", "wanted"),
+    [
+        (gather(pure(1) >> faulty.fails_after, faulty.holds), "after all had begun"),
+        (gather(pure(1) >> faulty.same >> gather(faulty.same, faulty.fails_after), faulty.holds), "after all had begun"),
+        (race(pure(1) >> faulty.wins_after, faulty.holds), 1),
+        (pure((1, 2)) >> each(faulty.holds_or_fails), "after all had begun"),
+    ],
+    ids=["gather", "nested", "race", "each"],
+)
+def test_what_decided_is_found_again_when_it_is_lost(
+    lasting: Commands, tmp_path: Path, flow: Any, wanted: Any
+) -> None:
+    """A branch fails, or wins, and others are stopped; its worker is killed before they have ended."""
+    lasting.workers.append(lasting.add_worker())
+    with DaskBackend(lasting.address) as backend, ThreadPoolExecutor(1) as pool:
+        backend.client.wait_for_workers(2)
+
+        def kill() -> None:
+            while not (failing := lines(tmp_path, "failing")):
+                time.sleep(0.005)
+            workers = backend.client.nthreads()
+            while not any(backend.client.has_what().values()):
+                time.sleep(0.005)
+            os.kill(failing[0].pid, signal.SIGKILL)
+            while len(backend.client.nthreads()) == len(workers):
+                time.sleep(0.005)
+            (tmp_path / "let go").touch()
+
+        killing = pool.submit(kill)
+        outcome = flow.run_sync(1, deps=str(tmp_path), backend=backend)
+        killing.result()
+    assert outcome.value == wanted if outcome.ok else wanted in str(outcome.error)
+
+
+@pytest.mark.parametrize("how", ["run_sync", "run", "stream"])
+def test_a_scheduler_that_goes_away_ends_the_run(tmp_path: Path, how: str) -> None:
+    flow = gather(faulty.waits, pure(range(100)) >> each(faulty.waits)) >> faulty.total
+
+    async def run() -> Any:
+        return await flow.run(1, deps=str(tmp_path), backend=backend)
+
+    async def stream() -> Any:
+        return [event async for event in flow.stream(1, deps=str(tmp_path), backend=backend)]
+
+    def kill() -> None:
+        while len(lines(tmp_path, "begin")) < 2:
+            time.sleep(0.005)
+        commands.scheduler.kill()
+
+    with Commands(tmp_path, 1) as commands, ThreadPoolExecutor(1) as pool:
+        backend = DaskBackend(commands.address)
+        assert faulty.same.run_sync(1, backend=backend).value == 1
+        killing = pool.submit(kill)
+        with pytest.raises(ClusterError, match=f"the scheduler {commands.address} is gone"):
+            if how == "run_sync":
+                flow.run_sync(1, deps=str(tmp_path), backend=backend)
+            else:
+                anyio.run(run if how == "run" else stream)
+        killing.result()
+        with pytest.raises(ClusterError, match=commands.address):
+            faulty.same.run_sync(1, backend=backend)
+        backend.close()
+
+
+def test_a_scheduler_that_is_not_there_is_named() -> None:
+    with socket.socket() as taken:  # and not listened to
+        taken.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=f"there is no scheduler at {address}"):
+            faulty.same.run_sync(1, backend=DaskBackend(address))

@@ -26,7 +26,7 @@ from mce import (
     settle,
 )
 from mce.backends.cluster import plan
-from mce.backends.cluster.sheet import Needs
+from mce.backends.cluster.sheet import Needs, Sheet
 from mce.engine.compile import compile_node
 from tests.cluster import work
 from tests.cluster.work import Tally, counts, double, inc, where
@@ -234,3 +234,14 @@ def test_a_step_that_takes_resources_is_a_task_of_its_own() -> None:
     found = [(cut.at, cut.region) for cut in plan.cuts(block, needs)]
     assert found == [(1, "needs"), (2, "needs"), (3, None)]
     assert plan.needs_of(block.ops[1:2], needs).annotations() == {"resources": {"GPU": 1}}
+
+
+def test_forks_in_forks_do_not_become_more_tasks_than_a_graph_should_have() -> None:
+    flow: Flow[int, Any] = inc
+    for _ in range(4):
+        flow = gather(*[flow >> double] * 30)
+    block = compile_node(flow.node, False)
+    sheet = Sheet("token")
+    planner = plan.Planner(sheet, "run", Needs())
+    planner.branches(block, (), 0, None)
+    assert 900 < sheet.count < 10_000

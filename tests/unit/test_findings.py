@@ -395,11 +395,15 @@ class Connection:
         self.lock = Lock()
 
 
-connection = Connection()
+connection: Any = Connection()
 
 
 def using_a_global() -> Flow[Any, Any, Any, Any]:
     return lift(lambda value: (value, connection))
+
+
+def defaulted() -> Callable[..., Any]:
+    return lambda value, held=connection: value
 
 
 def nested() -> Flow[Any, Any, Any, Any]:
@@ -480,7 +484,7 @@ def test_what_is_found_for_a_cluster(flow: Flow[Any, Any, Any, Any], found: list
             "its element 0, its field 'lock', <unlocked _thread.lock",
         ),
         (modify(lambda s: connection), "its field 'f', the global 'connection', its field 'lock', <unlocked"),
-        (lift(lambda x, held=connection: x), "the function of map cannot be sent to a worker: the default of"),
+        (lift(defaulted()), "the function of map cannot be sent to a worker: the default of"),
         (pure(Connection()), "the value of pure cannot be sent to a worker: its field 'lock', <unlocked _thread.lock"),
         (each(text)(n for n in range(3)), "the input of each is an iterator: cannot pickle 'generator' object"),
         (sized(), "look (the variable 'table' that it closes over, its entry 'rows') has 1.9 MB"),
