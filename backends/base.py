@@ -27,8 +27,6 @@ class AnyioBackend:
     careful = False
     probe: Probe | None = None
     """Who is asked at the fault points of a run; see :mod:`mce.engine.points`."""
-    remote: Remote | None = None
-    """Who carries out the flow, if not the engine in this process."""
 
     async def run(self, main: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
         """Run ``main`` in a task of its own, which is awaited whatever happens.
@@ -54,6 +52,11 @@ class AnyioBackend:
         if broken:
             raise broken[0]
         return given[0]
+
+    @property
+    def remote(self) -> Remote | None:
+        """Who carries out the flow, if not the engine in this process."""
+        return None
 
     def now(self) -> float:
         return time.monotonic()

@@ -21,7 +21,7 @@ from mce.backends.cluster.sheet import Needs
 from mce.backends.cluster.wire import pack
 from mce.engine.branches import End
 from mce.engine.fiber import Run
-from mce.engine.protocol import Backend
+from mce.engine.protocol import Backend, Remote
 from mce.errors import ClusterError, DefinitionError, UsageError
 from mce.syntax import Arguments, Node, StepSpec
 
@@ -85,7 +85,6 @@ class DaskBackend(AnyioBackend):
         self.lease = lease
         self.needs = Needs(tuple(sorted((resources or {}).items())), tuple(workers), priority)
         self.arguments = arguments
-        self.remote = self._carry_out
         client: Any = cluster
         blocks = isinstance(cluster, distributed.Client) and not cluster.asynchronous
         self._client: Client | None = client if blocks else None
@@ -122,6 +121,11 @@ class DaskBackend(AnyioBackend):
     def now(self) -> float:
         """Seconds of the epoch, as in the events of workers."""
         return time.time()
+
+    @property
+    def remote(self) -> Remote:
+        """Carries out flows on the cluster."""
+        return self._carry_out
 
     async def _carry_out(self, run: Run, node: Node, value: Any, state: Any) -> End:
         if run.probe is not None:

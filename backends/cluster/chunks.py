@@ -52,8 +52,9 @@ def chunk(run_id: str, fork: str, low: int, high: int, before: Ended | Packed | 
     """
     here = hosted(run_id)  # what prevents that fails the run, however branches meet
     at: Fork = here.published(fork)
+    scopes = at.scopes | {(fork, low)}
     try:
-        found = here.run(at.scopes, partial(_chunk, at, fork, low, high, before, here))
+        found = here.run(scopes, partial(_chunk, at, fork, low, high, before, here))
     except (Exception, KeyboardInterrupt, SystemExit) as broken:
         _tell(at, fork, here, low, 1.0, high - low, high - low)
         return _broken_chunk(low, high - low, broken)
@@ -73,7 +74,7 @@ async def _chunk(at: Fork, name: str, low: int, high: int, before: Ended | Packe
         return Chunk(low, high - low, (), None)
     branches = _branches(region, inputs, low)
     alone = at.in_turn or runs_in_turn(branches)
-    run = await engine_run(here, alone=alone, scopes=at.scopes, spreads=at.spreads)
+    run = await engine_run(here, alone=alone, scopes=at.scopes | {(name, low)}, spreads=at.spreads)
     fiber = root_of(run, part(block, at.at, at.at + 1), end.state, at.around)
     next(ops := iter(fiber.block.ops))
     fiber.ops = ops
@@ -87,7 +88,7 @@ async def _chunk(at: Fork, name: str, low: int, high: int, before: Ended | Packe
     seconds = clock() - begun
     failed = sum(one is not None and one.fault is not None for one in ends)
     if failed and region.mode == "fail_fast":
-        here.tell("mce-stop", scope=at.scope)
+        here.tell("mce-stop", scope=at.scope, but=[(name, low)])
     _tell(at, name, here, low, seconds, len(order), failed)
     return _chunk_of(low, ends, order, fiber, region)
 

@@ -27,7 +27,7 @@ class _Case:
         self.client = client
         self.published: dict[str, Any] = {"": spec}
         self.workers: set[str] = set()
-        self.stopped: list[Hashable] = []
+        self.stopped: dict[Hashable, Any] = {}
         self.calls: dict[str, Any] = {}
         self.shelf = Shelf(lease)
 
@@ -87,7 +87,7 @@ class Coordinator(SchedulerPlugin):
         if case is None:
             return None
         case.workers.add(worker)
-        return {"spec": case.published[""], "stopped": case.stopped}
+        return {"spec": case.published[""], "stopped": list(case.stopped.items())}
 
     def publish(self, run: str, name: str, data: Any) -> None:
         """Keep what a run made on its way for all its workers."""
@@ -106,16 +106,19 @@ class Coordinator(SchedulerPlugin):
 
     # -- stopping -----------------------------------------------------------------------------------------------------
 
-    def stop(self, run: str, scope: Any) -> None:
-        """Stop what runs in a scope, on all workers; what has not begun will not begin."""
-        case = self.cases.get(run)
-        if case is None or scope in case.stopped:
-            return
-        case.stopped.append(scope)
-        self._tell(case, {"op": "mce-stop", "run": run, "scope": scope})
+    def stop(self, run: str, scope: Any, but: Any = ()) -> None:
+        """Stop what runs in a scope, on all workers; what has not begun will not begin.
 
-    def told_to_stop(self, run: str, scope: Any, worker: str = "") -> None:
-        self.stop(run, scope)
+        ``but`` is what decided that, which must be found again when its result is lost with a worker.
+        """
+        case = self.cases.get(run)
+        if case is None or tuple(scope) in case.stopped:
+            return
+        case.stopped[tuple(scope)] = but
+        self._tell(case, {"op": "mce-stop", "run": run, "scope": scope, "but": but})
+
+    def told_to_stop(self, run: str, scope: Any, but: Any = (), worker: str = "") -> None:
+        self.stop(run, scope, but)
 
     def _tell(self, case: _Case, message: dict[str, Any]) -> None:
         for worker in case.workers:

@@ -242,8 +242,8 @@ class Driver:
     def _close(self) -> None:
         self._ask("mce_close")
 
-    def _stop(self, scope: Any) -> None:
-        self._ask("mce_stop", scope=list(scope))
+    def _stop(self, scope: Any, but: Any) -> None:
+        self._ask("mce_stop", scope=list(scope), but=list(but))
 
     def _ask(self, route: str, **message: Any) -> Any:
         async def asking() -> Any:

@@ -150,7 +150,7 @@ class Fan:
                 self._look()
             if not over and self._is_over():
                 over = True
-                await self.link.stop(self.scope)
+                await self.link.stop(self.scope, [(self.fork, low) for low in self.order])
             if len(self.sent) - len(self.pending) > 4 * _TOGETHER and not self.ordered:
                 await self._merge()
 

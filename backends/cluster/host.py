@@ -123,7 +123,7 @@ class Hosted:
         self.outbox: Outbox | None = None
         self._programs: dict[str, Block] = {}
         self._published: dict[str, Any] = {}
-        self._stopped: set[Hashable] = set()
+        self._stopped: dict[Hashable, frozenset[Hashable]] = {}
         self._running: dict[object, tuple[frozenset[Hashable], Callable[[], object]]] = {}
         self._deps: tuple[Any] | None = None
         self._aside = 0
@@ -134,7 +134,8 @@ class Hosted:
         reply = self.wait_for("mce_join", worker=self.address)
         if reply is None:
             raise ClusterError(f"run {self.run_id} is over")
-        self.stop(*map(_scope, reply["stopped"]))
+        for scope, but in reply["stopped"]:
+            self.stop(_scope(scope), frozenset(map(_scope, but)))
         try:
             self.spec = unpack(Packed(*reply["spec"]))
             node = _loaded(self.spec.flow)
@@ -207,7 +208,7 @@ class Hosted:
         loop, key, found = asyncio.get_running_loop(), object(), None
         with anyio.CancelScope() as cancelling:
             with self.lock:
-                if self._over or not self._stopped.isdisjoint(scopes):
+                if self.is_stopped(scopes):
                     return None
                 self._running[key] = scopes, partial(loop.call_soon_threadsafe, cancelling.cancel)
             try:
@@ -217,16 +218,18 @@ class Hosted:
                     del self._running[key]
         return found
 
-    def stop(self, *scopes: Hashable) -> None:
-        """Stop what runs in any of the scopes, and let nothing in them begin any more."""
+    def stop(self, scope: Hashable, but: frozenset[Hashable]) -> None:
+        """Stop what runs in ``scope``, and let nothing in it begin any more, except what is ``but`` or in it."""
         with self.lock:
-            self._stopped.update(scopes)
+            self._stopped[scope] = but
             for inside, cancel in self._running.values():
-                if not inside.isdisjoint(scopes):
+                if scope in inside and but.isdisjoint(inside):
                     cancel()
 
     def is_stopped(self, scopes: frozenset[Hashable]) -> bool:
-        return self._over or not self._stopped.isdisjoint(scopes)
+        """Whether nothing in ``scopes`` is to run any more."""
+        stopped = self._stopped
+        return self._over or any(scope in stopped and stopped[scope].isdisjoint(scopes) for scope in scopes)
 
     def forget(self) -> None:
         """The run is over: stop what is left of it."""
@@ -326,9 +329,9 @@ def hosted(run_id: str) -> Hosted:
 def _listen(worker: Worker, runs: dict[str, Hosted]) -> None:
     """Have the worker heed what the coordinator tells it."""
 
-    def stop(run: str, scope: Any, **_: Any) -> None:
+    def stop(run: str, scope: Any, but: Any, **_: Any) -> None:
         if run in runs:
-            runs[run].stop(_scope(scope))
+            runs[run].stop(_scope(scope), frozenset(map(_scope, but)))
 
     def forget(run: str, **_: Any) -> None:
         if run in runs:

@@ -50,7 +50,7 @@ _opening = threading.Lock()
 class Link:
     """A client, with what a run needs of it. To be made in the event loop of the run."""
 
-    def __init__(self, client: Client, stop: Callable[[Any], None]) -> None:
+    def __init__(self, client: Client, stop: Callable[[Any, Any], None]) -> None:
         self.client = client
         self._stop = stop
         self._soon = caller_from_threads()
@@ -167,9 +167,9 @@ class Link:
         """Give the results of tasks that have ended."""
         return await self.call(lambda: list(self.client.gather(list(futures))))
 
-    async def stop(self, scope: Any) -> None:
-        """Stop what runs in a scope."""
-        await self.call(self._stop, scope)
+    async def stop(self, scope: Any, but: Any = ()) -> None:
+        """Stop what runs in a scope, except what is ``but`` or in it."""
+        await self.call(self._stop, scope, but)
 
     def release(self, futures: Sequence[Future]) -> None:
         """Let the cluster forget results that nothing needs any more."""

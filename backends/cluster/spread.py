@@ -52,7 +52,7 @@ class Spreader:
         client = client_in_task()
         self.here.make_room()
         scope, name = ("fork", uuid.uuid4().hex[:12]), uuid.uuid4().hex[:12]
-        link = Link(client, lambda stopped: self.here.tell("mce-stop", scope=list(stopped)))
+        link = Link(client, lambda stopped, but: self.here.tell("mce-stop", scope=list(stopped), but=but))
         around = Around(tuple(fiber.scopes()), fiber.attempt(), ())
         reply_to = (await link.mail()).topic
         in_turn = region.limit is not None

@@ -67,8 +67,8 @@ class TaskAt(NamedTuple):
 
 
 def scopes_of(address: Address) -> frozenset[Any]:
-    """Give the scopes a part is in: the run, and each fork around it."""
-    return frozenset({(), *(address[:at] for at in range(1, len(address), 2))})
+    """Give the scopes a part is in: the run, each fork around it, and in each the branch."""
+    return frozenset(address[:at] for at in range(len(address) + 1))
 
 
 # -- a stretch ---------------------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def _stop_siblings(here: Hosted, address: Address, fault: Fault) -> None:
     """Stop what runs beside a branch that has failed, if the fork fails with it."""
     region: Any = block_at(here.root, address[:-2]).ops[address[-2]]
     if region.mode == "fail_fast" or is_interrupt(fault):
-        here.tell("mce-stop", scope=address[:-1])
+        here.tell("mce-stop", scope=address[:-1], but=[address])
 
 
 # -- tasks of a dag ----------------------------------------------------------------------------------------------------
@@ -246,7 +246,8 @@ async def _dag_task(at: TaskAt, before: Ended | None, given: Sequence[Ended], he
     block = block_at(here.root, at.address)
     region: Any = block.ops[at.at]
     task = region.tasks[at.place]
-    run = await engine_run(here, alone=is_alone(task.block), scopes=scopes_of(at.address))
+    scopes = scopes_of((*at.address, at.at, at.place))
+    run = await engine_run(here, alone=is_alone(task.block), scopes=scopes)
     parent = _fiber(run, here.root, part(block, at.at, at.at + 1), entry, at.address)
     next(ops := iter(parent.block.ops))
     parent.ops = ops
@@ -268,10 +269,23 @@ async def _dag_task(at: TaskAt, before: Ended | None, given: Sequence[Ended], he
     if end is None:
         return Ended(None)
     if end.fault is not None and region.mode == "fail_fast":
-        here.tell("mce-stop", scope=(*at.address, at.at))
+        found = [(*at.address, at.at, place) for place in (at.place, *_ancestors(region, at.place))]
+        here.tell("mce-stop", scope=(*at.address, at.at), but=found)
     if end.change is not None or start is not course.meetings.entry:
         written[at.place] = (end.state, end.change)
     return ended(end, fiber.place(), written=written or None)
+
+
+def _ancestors(region: DagRegion, place: int) -> set[int]:
+    """Give the places of all tasks that the one at ``place`` waits for."""
+    found: set[int] = set()
+    left = list(region.tasks[place].waits)
+    while left:
+        place = left.pop()
+        if place not in found:
+            found.add(place)
+            left.extend(region.tasks[place].waits)
+    return found
 
 
 def _finish(course: Course, ends: list[End | None]) -> Any:
