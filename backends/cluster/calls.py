@@ -30,6 +30,7 @@ def once(here: Hosted) -> Once:
     async def guarded(call: Callable[[], Coroutine[Any, Any, Any]], fiber: Fiber, op: Op) -> Any:
         path, attempt = fiber.path(), fiber.attempt()
         name = f"{path}@{attempt}"
+        known: Any = None
         with anyio.CancelScope(shield=True):  # a claim whose answer nobody waits for would never be made use of
             known = await here.ask("mce_claim", call=name)
         if known == "begun":

@@ -12,7 +12,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
-from functools import partial
 from hashlib import blake2b
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -210,7 +209,7 @@ class Hosted:
             with self.lock:
                 if self.is_stopped(scopes):
                     return None
-                self._running[key] = scopes, partial(loop.call_soon_threadsafe, cancelling.cancel)
+                self._running[key] = scopes, (lambda: loop.call_soon_threadsafe(cancelling.cancel))
             try:
                 found = await main()
             finally:

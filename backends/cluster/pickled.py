@@ -54,7 +54,8 @@ def pack(value: Any) -> Packed:
             return packed
     except Exception:  # what has no name of its own, cloudpickle sends by its code
         pass
-    by_code = ChainMap(*cloudpickle.Pickler.dispatch_table.maps[:-1], _reducers())
+    known: Any = cloudpickle.Pickler.dispatch_table
+    by_code = ChainMap(*known.maps[:-1], _reducers())
     try:
         with main_by_code():
             return _packed(cloudpickle.Pickler, by_code, value)

@@ -43,7 +43,7 @@ class Cut:
         return isinstance(self.region, Region)
 
 
-def is_driven(region: Op) -> bool:
+def is_driven(region: object) -> bool:
     """Whether somebody must see how the branches of a fork end while others have not begun."""
     if not isinstance(region, ForkRegion):
         return False

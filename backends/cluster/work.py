@@ -269,8 +269,8 @@ async def _dag_task(at: TaskAt, before: Ended | None, given: Sequence[Ended], he
     if end is None:
         return Ended(None)
     if end.fault is not None and region.mode == "fail_fast":
-        found = [(*at.address, at.at, place) for place in (at.place, *_ancestors(region, at.place))]
-        here.tell("mce-stop", scope=(*at.address, at.at), but=found)
+        decided = [(*at.address, at.at, place) for place in (at.place, *_ancestors(region, at.place))]
+        here.tell("mce-stop", scope=(*at.address, at.at), but=decided)
     if end.change is not None or start is not course.meetings.entry:
         written[at.place] = (end.state, end.change)
     return ended(end, fiber.place(), written=written or None)

@@ -1,9 +1,10 @@
-"""Task groups for wide fan-outs: anyio's, with what starting a task costs there taken out.
+"""Task groups for fan-outs, and the task of a run: anyio's guarantees, with what a task costs there taken out.
 
-On asyncio, anyio makes for every task a handle, a coroutine around it and a closure, which cost several times the task
-itself. The group here starts plain tasks and puts them into the cancel scope as anyio does, so that cancellation
-reaches them again and again, stops at shields, and arrives with deadlines; entering and leaving are anyio's own. What
-it needs of anyio's insides is looked for once: where it is not as expected, anyio's own group is used.
+On asyncio, anyio makes for every task a handle, a coroutine around it and a closure, and for every group two scopes
+that its host enters and leaves, which cost several times the task itself. The group here starts plain tasks and puts
+them into a cancel scope as anyio does, so that cancellation reaches them again and again, stops at shields, and arrives
+with deadlines. Its host stays outside of that scope, and waits for a future. What it needs of anyio's insides is looked
+for once: where it is not as expected, anyio's own group is used.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 import anyio
 
 from mce.engine.tasks import is_trio
 
-__all__ = ["Group", "open_group"]
+__all__ = ["Group", "open_group", "run_apart"]
 
+T = TypeVar("T")
 Main = Callable[..., Coroutine[Any, Any, None]]
 
 
@@ -32,111 +34,45 @@ class Group(Protocol):
         ...
 
     def stop(self) -> None:
-        """Cancel all tasks of the group, and whoever is about to leave it."""
+        """Cancel all tasks of the group."""
         ...
 
 
 def open_group() -> AbstractAsyncContextManager[Group]:
-    """Give a group, to be entered with ``async with``; what its tasks raise comes out in an exception group."""
+    """Give a group, to be entered with ``async with``; what its tasks raise comes out in an exception group.
+
+    What is under ``async with`` starts tasks and awaits nothing, since not all groups cancel it with their tasks.
+    """
     if is_trio():
         return _OnTrio()
-    native = native_group() if _plain_tasks() else None
-    return _Anyio() if native is None else native()
+    loop = asyncio.get_running_loop()
+    found = insides() if loop.get_task_factory() is None else None
+    return _Anyio() if found is None else Native(found, loop)
 
 
-def _plain_tasks() -> bool:
-    return asyncio.get_running_loop().get_task_factory() is None
+async def run_apart(main: Callable[[], Coroutine[Any, Any, T]], *, name: str) -> T:
+    """Run ``main`` in a task of its own, which has ended when this does, whatever happens; give what it gives.
 
+    ``asyncio.Task.cancel``, as of a timeout or Ctrl-C, reaches through anyio's shields in the task that it cancels;
+    to the task inside it comes as the cancellation that shields and threads withstand. On trio there is no such thing,
+    and no task.
+    """
+    if is_trio():
+        return await main()
+    given: list[T] = []
+    broken: list[BaseException] = []
 
-class _Anyio:
-    """A group of anyio's."""
+    async def own(group: Group) -> None:
+        try:
+            given.append(await main())
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:  # an interrupt that ends a task of asyncio's ends the loop under the others
+            broken.append(exc)
+        group.ending()
 
-    def __init__(self) -> None:
-        self.group = anyio.create_task_group()
-
-    async def __aenter__(self) -> _Anyio:
-        await self.group.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: Any, exc: Any, traceback: Any) -> bool | None:
-        return await self.group.__aexit__(kind, exc, traceback)
-
-    def launch(self, main: Main, *args: Any, name: str) -> None:
-        self.group.start_soon(main, *args, name=name)
-
-    def stop(self) -> None:
-        self.group.cancel_scope.cancel()
-
-
-class _OnTrio:
-    """A nursery."""
-
-    def __init__(self) -> None:
-        import trio
-
-        self.manager = trio.open_nursery()
-        self.nursery: Any = None
-
-    async def __aenter__(self) -> _OnTrio:
-        self.nursery = await self.manager.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: Any, exc: Any, traceback: Any) -> bool | None:
-        return await self.manager.__aexit__(kind, exc, traceback)
-
-    def launch(self, main: Main, *args: Any, name: str) -> None:
-        self.nursery.start_soon(main, *args, name=name)
-
-    def stop(self) -> None:
-        self.nursery.cancel_scope.cancel()
-
-
-@cache
-def native_group() -> Any:
-    """Make the class of groups of plain tasks out of anyio's own; ``None`` where its insides are not as expected."""
-    try:
-        from anyio._backends._asyncio import TaskGroup, TaskState, _task_states
-
-        states: Any = _task_states
-        known = TaskGroup()
-        scope: Any = known.cancel_scope
-        expected = [known._tasks, scope._tasks, known._exceptions]
-        TaskState(parent_id=None, cancel_scope=scope)
-    except (ImportError, AttributeError, TypeError):
-        return None
-    if type(states) is not WeakKeyDictionary or [*map(type, expected)] != [set, set, list]:
-        return None
-    by_task: dict[Any, Any] = vars(states)["data"]
-
-    base: Any = TaskGroup
-
-    class Native(base):  # type: ignore[misc]
-        """A group of anyio's in which starting a task is cheap."""
-
-        def launch(self, main: Main, *args: Any, name: str) -> None:
-            task = asyncio.get_running_loop().create_task(main(*args), name=name)
-            scope = self.cancel_scope
-            state: Any = object.__new__(TaskState)
-            state.parent_id = 0
-            state.cancel_scope = scope
-            by_task[ref(task)] = state
-            scope._tasks.add(task)
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
-
-        def stop(self) -> None:
-            self.cancel_scope.cancel()
-
-        def _ended(self, task: asyncio.Task[None]) -> None:
-            by_task.pop(ref(task)).cancel_scope._tasks.discard(task)
-            self._tasks.discard(task)
-            if task.cancelled() or task.exception() is not None:
-                if not task.cancelled():
-                    self._exceptions.append(task.exception())
-                if not self.cancel_scope._effectively_cancelled:
-                    self.cancel_scope.cancel()
-            waiting = self._on_completed_fut
-            if waiting is not None and not self._tasks and not waiting.done():
-                waiting.set_result(None)
-
-    return Native
+    async with open_group() as group:
+        group.launch(own, group, name=name)
+    if broken:
+        raise broken.pop()
+    return given[0]

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from distributed import get_worker
 from returns.result import Failure, Result
 
-from mce import Append, Context, Dag, Flow, LoopLimit, do, each, gather, iterate, pure, step
+from mce import Append, Context, Dag, DaskBackend, Flow, LoopLimit, do, each, gather, iterate, pure, step
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,11 @@ async def interrupts(x: int) -> int:
 @step
 async def exits(x: int) -> int:
     raise SystemExit(3)
+
+
+@step
+async def total(xs: tuple[int, ...]) -> int:
+    return sum(xs)
 
 
 # -- waiting -----------------------------------------------------------------------------------------------------------
@@ -300,6 +306,22 @@ async def ends_its_process(ctx: Context[Any], x: int) -> int:
     os._exit(7)
 
 
+def dag_that_fails() -> Flow[int, Any, Any, Any]:
+    found: Dag[int] = Dag()
+    first = found.add(same, found.input, name="first")
+    lost = found.add(fails_after, first, name="lost")
+    held = found.add(holds, found.input, name="held")
+    return found.flow(lost, held)
+
+
+@step
+async def runs_another(x: int) -> int:
+    """Run a flow on the cluster that this step is run on."""
+    with DaskBackend(get_worker().scheduler.address) as backend:
+        outcome = await (pure(range(x)) >> each(same) >> total).run(backend=backend)
+    return outcome.value
+
+
 # -- work that a killed worker interrupts ------------------------------------------------------------------------------
 
 
@@ -326,11 +348,6 @@ def adds_in_thread(ctx: Context[Notes], x: int) -> int:
     time.sleep(0.01)
     note(ctx, "ended")
     return x + 1
-
-
-@step
-async def total(xs: tuple[int, ...]) -> int:
-    return sum(xs)
 
 
 @step

@@ -15,6 +15,7 @@ from tests.cluster.commands import Commands
 
 ON_TRIO = ("cancelling", "events", "joins.joins_nest", "joins.a_failure_cancels_the_branches_that_wait")
 OVER_TCP = ("nodes", "joins", "failures")
+SPREAD = ("joins", "states", "failures", "policies", "blocks")
 
 
 def fitting(loop: Loop, cases: tuple[Case, ...]) -> list[tuple[Case, Loop]]:
@@ -37,6 +38,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.parametrize(("case", "loop"), CHECKS, ids=str)
 def test_worker_processes_keep_the_rule(case: Case, loop: Loop, client: Client) -> None:
     case.check(partial(DaskBackend, client), loop)
+
+
+@pytest.mark.parametrize("case", [case for case, _ in fitting(None, conformance_cases(SPREAD))], ids=str)
+def test_branches_that_tasks_send_to_other_workers_keep_the_rule(case: Case, client: Client) -> None:
+    case.check(partial(DaskBackend, client, chunk=3, spread_from=2))
 
 
 @pytest.mark.parametrize("case", [case for case, _ in fitting(None, conformance_cases(OVER_TCP))], ids=str)

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -283,6 +284,82 @@ def test_nothing_is_left_of_a_cancelled_run(
     assert lines(tmp_path) == told
 
 
+def threads_and_files(dask_worker: Any = None) -> tuple[int, int]:
+    return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+
+def test_two_hundred_runs_leave_nothing_on_workers(client: Any, backend: DaskBackend, tmp_path: Path) -> None:
+    async def cancelled() -> None:
+        handle = gather(faulty.waits, faulty.waits).start(1, deps=str(tmp_path), backend=backend)
+        while len(lines(tmp_path, "begin")) % 2 == 0:
+            await anyio.sleep(0.002)
+        await handle.cancel()
+
+    def some() -> None:
+        for at in range(10):
+            assert gather(faulty.same, faulty.boom, faulty.same).run_sync(at, backend=backend).defect is not None
+            assert iterate(faulty.same, lambda _: True).run_sync(at, backend=backend).value == at
+            assert each(faulty.same).run_sync(range(5), backend=backend).value == (0, 1, 2, 3, 4)
+            assert race(faulty.same, faulty.waits).run_sync(at, deps=str(tmp_path), backend=backend).value == at
+        anyio.run(cancelled)
+
+    for _ in range(2):
+        some()
+    check_nothing_is_left(client)
+    before = client.run(threads_and_files)
+    for _ in range(5):
+        some()
+    check_nothing_is_left(client)
+    after = client.run(threads_and_files)
+    assert {worker: _few(after[worker], before[worker]) for worker in before} == dict.fromkeys(before, True)
+
+
+def _few(after: tuple[int, int], before: tuple[int, int]) -> bool:
+    """Whether a worker has hardly more than before: it keeps a pool of threads, of which not all have been started."""
+    return after[0] - before[0] <= 4 and after[1] - before[1] <= 12
+
+
+def test_runs_at_the_same_time_keep_apart(cluster: Any, client: Any) -> None:
+    """Two clients, five runs: each has its own outcome, and its own failures stop nobody else."""
+    flows = [
+        pure(range(100)) >> each(faulty.same) >> faulty.total,
+        gather(faulty.same, faulty.same) >> faulty.total,
+        gather(faulty.same, faulty.boom),
+        iterate(faulty.same, lambda _: True),
+        faulty.runs_another,
+    ]
+
+    async def all_of_them() -> list[Any]:
+        with Client(cluster, set_as_default=False) as other:
+            backends = (DaskBackend(client), DaskBackend(other))
+            return await asyncio.gather(*(flow.run(7, backend=backends[at % 2]) for at, flow in enumerate(flows)))
+
+    sums, pair, failed, turned, nested = asyncio.run(all_of_them())
+    assert (sums.value, pair.value, turned.value, nested.value) == (4950, 14, 7, 21)
+    assert failed.defect.path == "gather[1]/boom"
+    check_nothing_is_left(client)
+
+
+# -- finalisers --------------------------------------------------------------------------------------------------------
+
+
+@around
+def test_a_finaliser_that_fails_is_told(backend: DaskBackend, tmp_path: Path, put: Any) -> None:
+    flow = put(bracket(faulty.opens, faulty.works, faulty.fails_to_close))
+    outcome = flow.run_sync(1, deps=str(tmp_path), backend=backend)
+    assert outcome.defect.path.endswith("bracket/release/fails_to_close")
+    assert isinstance(outcome.defect.cause, OSError)
+    assert len(lines(tmp_path, "closed")) == len(lines(tmp_path, "opened"))
+
+
+def test_a_finaliser_that_fails_after_a_failure_is_noted(backend: DaskBackend, tmp_path: Path) -> None:
+    flow = gather(faulty.same, bracket(faulty.opens, faulty.boom, faulty.fails_to_close))
+    outcome = flow.run_sync(1, deps=str(tmp_path), backend=backend)
+    assert isinstance(outcome.defect.cause, ValueError)
+    assert "does not close" in str(outcome.where.notes)
+    assert len(lines(tmp_path, "closed")) == 1
+
+
 # -- workers that are killed -------------------------------------------------------------------------------------------
 
 
@@ -404,8 +481,9 @@ def test_a_call_is_not_made_again_when_its_result_is_lost(lasting: Commands, tmp
         (gather(pure(1) >> faulty.same >> gather(faulty.same, faulty.fails_after), faulty.holds), "after all had begun"),
         (race(pure(1) >> faulty.wins_after, faulty.holds), 1),
         (pure((1, 2)) >> each(faulty.holds_or_fails), "after all had begun"),
+        (faulty.dag_that_fails(), "after all had begun"),
     ],
-    ids=["gather", "nested", "race", "each"],
+    ids=["gather", "nested", "race", "each", "dag"],
 )
 def test_what_decided_is_found_again_when_it_is_lost(
     lasting: Commands, tmp_path: Path, flow: Any, wanted: Any

@@ -65,7 +65,7 @@ def test_a_dynamic_chain_is_one_task(client: Any, backend: DaskBackend, flow: Fl
 
 
 def test_chains_side_by_side_are_a_task_each_and_one_that_joins(client: Any, backend: DaskBackend) -> None:
-    flow = gather(*[chain(50)] * 20) >> lift(sum)
+    flow = gather(*[chain(50)] * 20).map(sum)
     assert tasks_of(client, lambda: flow.run_sync(0, backend=backend).unwrap()) == 21
 
 
@@ -75,7 +75,8 @@ def test_a_narrow_fork_in_a_loop_stays_in_its_task(client: Any, backend: DaskBac
 
 
 def test_a_wide_fork_in_a_loop_goes_back_to_the_cluster(client: Any, backend: DaskBackend) -> None:
-    flow = pure(0) >> iterate(lift(lambda _: range(100)) >> each(work.wait_and_tell), until=lambda pids: len(pids) > 0)
+    hundred: Any = lift(lambda _: range(100))
+    flow = pure(0) >> iterate(hundred >> each(work.wait_and_tell), until=bool)
     found: list[Outcome[Any, Any, Any]] = []
     assert tasks_of(client, lambda: found.append(flow.run_sync(backend=backend))) > 3
     assert len(found[0].unwrap()) == 100
@@ -85,18 +86,18 @@ def test_a_wide_fork_in_a_loop_goes_back_to_the_cluster(client: Any, backend: Da
 @pytest.mark.parametrize(("chunk", "tasks"), [(1, 33), (10, 6), (100, 4)])
 def test_a_chunk_is_a_task(client: Any, chunk: int, tasks: int) -> None:
     backend = DaskBackend(client, chunk=chunk)
-    flow = each(inc) >> lift(sum)
+    flow = each(inc).map(sum)
     # besides the chunks: the elements as a list, how many they are, and the join
     assert tasks_of(client, lambda: flow.run_sync(range(30), backend=backend).unwrap()) == tasks
 
 
 def test_cheap_branches_are_grouped(client: Any, backend: DaskBackend) -> None:
-    flow = each(inc) >> lift(sum)
+    flow = each(inc).map(sum)
     assert tasks_of(client, lambda: flow.run_sync(range(5_000), backend=backend).unwrap()) < 150
 
 
 def test_a_hundred_thousand_elements(backend: DaskBackend) -> None:
-    outcome = (each(inc) >> lift(sum)).run_sync(range(100_000), backend=backend)
+    outcome = each(inc).map(sum).run_sync(range(100_000), backend=backend)
     assert outcome.unwrap() == sum(range(1, 100_001))
 
 
@@ -224,7 +225,8 @@ def test_all_tasks_run_on_the_workers_that_were_named(client: Any) -> None:
     for worker, pid in pids.items():
         backend = DaskBackend(client, workers=[worker], priority=5)
         assert set(gather(*[where] * 4).run_sync(0, backend=backend).unwrap()) == {pid}
-        wide = pure(0) >> iterate(lift(lambda _: range(100)) >> each(where), until=bool)
+        hundred: Any = lift(lambda _: range(100))
+        wide = pure(0) >> iterate(hundred >> each(where), until=bool)
         assert set(wide.run_sync(backend=backend).unwrap()) == {pid}
 
 
