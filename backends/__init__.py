@@ -8,10 +8,10 @@ from mce.backends.local import LocalBackend
 from mce.engine.protocol import Backend
 
 if TYPE_CHECKING:
-    from mce.backends.cluster.backend import DaskBackend
+    from mce.backends.cluster.backend import DaskBackend as DaskBackend  # not in __all__: import * must not need Dask
     from mce.backends.simulated import SimulatedBackend
 
-__all__ = ["AnyioBackend", "Backend", "DaskBackend", "InlineBackend", "LocalBackend", "SimulatedBackend"]
+__all__ = ["AnyioBackend", "Backend", "InlineBackend", "LocalBackend", "SimulatedBackend"]
 
 
 def __getattr__(name: str) -> Any:

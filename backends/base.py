@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
 import anyio.lowlevel
 
-from mce.engine.groups import open_group
+from mce.engine.groups import run_apart
 from mce.engine.points import Probe
 from mce.engine.protocol import Remote, Scope
-from mce.engine.tasks import is_trio
 from mce.syntax import StepSpec
 
 __all__ = ["AnyioBackend"]
@@ -29,29 +29,8 @@ class AnyioBackend:
     """Who is asked at the fault points of a run; see :mod:`mce.engine.points`."""
 
     async def run(self, main: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
-        """Run ``main`` in a task of its own, which is awaited whatever happens.
-
-        ``asyncio.Task.cancel``, as of a timeout or Ctrl-C, reaches through anyio's shields in the task that it cancels;
-        from the task group around, it arrives inside as the cancellation that shields and threads withstand.
-        """
-        if is_trio():
-            return await main(self)
-        given: list[T] = []
-        broken: list[BaseException] = []
-
-        async def own() -> None:
-            try:
-                given.append(await main(self))
-            except anyio.get_cancelled_exc_class():
-                raise
-            except BaseException as exc:  # an interrupt that ends a task of asyncio's ends the loop under the others
-                broken.append(exc)
-
-        async with open_group() as group:
-            group.launch(own, name="mce run")
-        if broken:
-            raise broken[0]
-        return given[0]
+        """Run ``main`` in a task of its own, which is awaited whatever happens."""
+        return await run_apart(partial(main, self), name="mce run")
 
     @property
     def remote(self) -> Remote | None:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks run|peers|profile|publish``."""
+"""The command line: ``python -m benchmarks run|cluster|peers|profile|publish``."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
     if given.command == "run":
         versions = versions_of(["anyio", "pydantic", "returns", "trio"])
         rows = _shown(measure_all(quick=given.quick, only=given.only))
+    elif given.command == "cluster":
+        from benchmarks.cluster.suite import measure_cluster  # needs Dask
+
+        versions = versions_of(["anyio", "dask", "distributed", "pydantic"])
+        rows = _shown(measure_cluster(quick=given.quick, only=given.only, recorded=given.recorded))
     else:
         versions = {}
         folder = given.environments
@@ -51,6 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--only", default="", metavar="TEXT", help="only what has TEXT in its name")
     common.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE")
     commands.add_parser("run", parents=[common], help="mce against plain asyncio, anyio and trio")
+    about = "mce on Dask against Dask by hand: needs dask and distributed, and a quarter of an hour"
+    cluster = commands.add_parser("cluster", parents=[common], help=about)
+    recorded = "workflows in WfFormat 1.5 (*.json) to run besides, scaled down, with 2, 4 and 8 workers"
+    cluster.add_argument("--recorded", type=Path, metavar="DIR", help=recorded)
     peers = commands.add_parser("peers", parents=[common], help="other libraries, each in an environment of its own")
     where = "where the environments are kept (%(default)s)"
     peers.add_argument("--environments", type=Path, default=_cache(), metavar="DIR", help=where)

@@ -27,6 +27,8 @@ class Row:
     target: float | None = None
     measured: Measured | None = None
     problem: str = ""
+    group: str = ""
+    """The part of the page that it stands in; the first if empty."""
 
     @property
     def met(self) -> bool | None:
@@ -77,6 +79,6 @@ def _row(data: dict[str, Any]) -> Row:
 def merge(reports: Iterable[Report]) -> Report:
     """Give one report of several; a comparison that is in more than one is taken from the last."""
     found = [*reports]
-    rows = {(row.workload, row.subject, row.size): row for report in found for row in report.rows}
+    rows = {(row.workload, row.subject, row.baseline, row.size): row for report in found for row in report.rows}
     versions = {name: release for report in found for name, release in report.versions.items()}
     return Report([*rows.values()], found[-1].date, found[-1].python, found[-1].machine, versions)

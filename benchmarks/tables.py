@@ -65,13 +65,14 @@ def publish(report: Report, page: Path) -> None:
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     plot = page.with_suffix(".svg")
-    plot.write_text(draw(report.rows), encoding="utf-8")
+    plot.write_text(draw([row for row in report.rows if not row.group]), encoding="utf-8")
     page.write_text(f"{before}{BEGIN}\n\n{_generated(report, plot.name)}\n\n{END}{after}", encoding="utf-8")
 
 
 def _generated(report: Report, plot: str) -> str:
-    ours = [row for row in report.rows if row.subject == "mce"]
-    peers = [row for row in report.rows if row.subject != "mce"]
+    cluster = [row for row in report.rows if row.group]
+    ours = [row for row in report.rows if row.subject == "mce" and not row.group]
+    peers = [row for row in report.rows if row.subject != "mce" and not row.group]
     releases = ", ".join(f"{name} {release}" for name, release in sorted(report.versions.items()))
     parts = [
         f"Measured {report.date}, Python {report.python}, {report.machine}; {releases}.",
@@ -79,6 +80,8 @@ def _generated(report: Report, plot: str) -> str:
         "### mce against raw baselines\n\n" + table(ours),
         "### How cost grows: a step, a branch, a layer\n\n" + growth(ours),
     ]
+    if cluster:
+        parts.append("### On a cluster, against Dask by hand\n\n" + table(cluster))
     if peers:
         parts.append("### Other libraries, against plain asyncio\n\n" + table(peers))
     return "\n\n".join(parts)

@@ -7,15 +7,14 @@ from typing import Any, ClassVar
 from returns.result import Result, Success
 from typing_extensions import TypeVar
 
-from mce.combinators.limits import check_same
-from mce.combinators.sharing import Visit, guarded
+from mce.combinators.sharing import Entrant, Visit, check_same, guarded, is_inside
 from mce.context import Branch
 from mce.errors import CircuitOpen, DefinitionError, brief
 from mce.flow import Flow, flow_node
 from mce.records import dataclass
 from mce.shared import CircuitBreaker
 
-__all__ = ["CircuitBreaker", "circuit_breaker"]
+__all__ = ["Circuit", "CircuitBreaker", "circuit_breaker"]
 
 A = TypeVar("A")
 E1 = TypeVar("E1")
@@ -51,18 +50,32 @@ def circuit_breaker(flow: Flow[I1, A, E1, S1], breaker: CircuitBreaker) -> Flow[
     return Flow(guarded(flow_node(flow, "circuit_breaker"), _CircuitGuard(breaker)))
 
 
-class _Circuit:
+class Circuit:
     """One circuit: closed while ``until`` is ``None``; ``period`` counts how often it opened or closed."""
 
-    def __init__(self, breaker: CircuitBreaker) -> None:
-        self.declared = breaker
+    def __init__(self, declared: CircuitBreaker) -> None:
+        self.declared = declared
         self.failures = 0
         self.until: float | None = None
         self.trial: Visit | None = None
         self.period = 0
-        self.inside: set[Branch] = set()
+        self.begun: dict[Visit, int] = {}
+        """The period in which each that is inside was let through."""
 
-    def lets_through(self, visit: Visit, now: float) -> bool:
+    async def enter(self, who: Entrant, visit: Visit) -> None:
+        """Be let through, or raise :class:`mce.CircuitOpen`."""
+        if not self._lets_through(visit, who.backend.now()):
+            assert self.until is not None
+            raise CircuitOpen(self.declared.name, self.until, who.path())
+        self.begun[visit] = self.period
+
+    def leave(self, who: Entrant, visit: Visit) -> None:
+        """Take into account how a visit ended, if it was let through."""
+        begun = self.begun.pop(visit, None)
+        if begun is not None:
+            self._learn(visit, begun, who.ending(), who.backend.now())
+
+    def _lets_through(self, visit: Visit, now: float) -> bool:
         if self.until is None:
             return True
         if self.trial is not None or now < self.until:
@@ -70,8 +83,7 @@ class _Circuit:
         self.trial = visit
         return True
 
-    def learn(self, visit: Visit, begun: int, ending: Result[Any, Any] | None, now: float) -> None:
-        """Take into account how a visit ended that had ``begun`` in a period."""
+    def _learn(self, visit: Visit, begun: int, ending: Result[Any, Any] | None, now: float) -> None:
         if self.trial is visit:
             self.trial = None
         if begun != self.period or ending is None:
@@ -91,14 +103,6 @@ class _Circuit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Passage:
-    """What a visit keeps: its circuit, and the period in which it was let through."""
-
-    circuit: _Circuit
-    period: int
-
-
-@dataclass(frozen=True, slots=True)
 class _CircuitGuard:
     breaker: CircuitBreaker
     raises: ClassVar[tuple[type[Exception], ...]] = (CircuitOpen,)
@@ -108,18 +112,15 @@ class _CircuitGuard:
         return f"circuit({self.breaker.name})"
 
     async def enter(self, branch: Branch, visit: Visit, value: Any) -> None:
-        circuit = branch.shared(("circuit", self.breaker.name), lambda: _Circuit(self.breaker))
+        key = ("circuit", self.breaker.name)
+        circuit = branch.shared(key, lambda: Circuit(self.breaker))
         check_same(circuit.declared, self.breaker)
-        if any(found in circuit.inside for found in branch.lineage()):
+        if is_inside(branch, key):
             return
-        if not circuit.lets_through(visit, branch.backend.now()):
-            assert circuit.until is not None
-            raise CircuitOpen(self.breaker.name, circuit.until, branch.path())
-        visit.kept = _Passage(circuit, circuit.period)
-        circuit.inside.add(branch)
+        visit.kept = circuit
+        await circuit.enter(branch, visit)
+        visit.holds = key
 
     def leave(self, branch: Branch, visit: Visit) -> None:
-        if isinstance(visit.kept, _Passage):
-            circuit = visit.kept.circuit
-            circuit.inside.discard(branch)
-            circuit.learn(visit, visit.kept.period, branch.ending(), branch.backend.now())
+        if visit.kept is not None:
+            visit.kept.leave(branch, visit)

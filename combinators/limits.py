@@ -9,7 +9,7 @@ import anyio
 from returns.result import Success
 from typing_extensions import TypeVar
 
-from mce.combinators.sharing import Visit, guarded, internal
+from mce.combinators.sharing import Entrant, Visit, check_same, guarded, internal, is_inside
 from mce.context import Branch, Context, branch_of
 from mce.errors import DefinitionError, UsageError, brief
 from mce.flow import Flow, flow_node
@@ -17,7 +17,7 @@ from mce.records import dataclass
 from mce.shared import Limit, RateLimit
 from mce.syntax import Then
 
-__all__ = ["Limit", "LimitGuard", "RateLimit", "limit", "rate_limit"]
+__all__ = ["Limit", "LimitGuard", "Places", "RateLimit", "Window", "limit", "rate_limit"]
 
 A = TypeVar("A")
 E1 = TypeVar("E1")
@@ -94,13 +94,23 @@ class _Queue:
             turn.set()
 
 
-class _Places:
-    """The places of one limit, and the branches that hold one."""
+class Places:
+    """The places of one limit, and who holds one."""
 
-    def __init__(self, limit: Limit) -> None:
-        self.declared = limit
-        self.queue = _Queue(limit.size)
-        self.holders: set[Branch] = set()
+    def __init__(self, declared: Limit) -> None:
+        self.declared = declared
+        self.queue = _Queue(declared.size)
+        self.holders: set[Entrant] = set()
+
+    async def enter(self, who: Entrant, visit: Visit) -> None:
+        """Wait for a place."""
+        await self.queue.enter(visit)
+        self.holders.add(who)
+
+    def leave(self, who: Entrant, visit: Visit) -> None:
+        """Give the place back, or give up waiting for one."""
+        self.holders.discard(who)
+        self.queue.leave(visit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,30 +125,46 @@ class LimitGuard:
         return f"limit({self.limit.name})"
 
     async def enter(self, branch: Branch, visit: Visit, value: Any) -> None:
-        places = branch.shared(("limit", self.limit.name), lambda: _Places(self.limit))
+        key = ("limit", self.limit.name)
+        places = branch.shared(key, lambda: Places(self.limit))
         check_same(places.declared, self.limit)
-        if any(found in places.holders for found in branch.lineage()):
+        if is_inside(branch, key):
             raise UsageError(
                 f"{self.limit} is taken inside itself, and would wait for itself: take it once, "
                 f"around the outer flow or in each of the inner ones"
             )
         visit.kept = places
-        await places.queue.enter(visit)
-        places.holders.add(branch)
+        await places.enter(branch, visit)
+        visit.holds = key
 
     def leave(self, branch: Branch, visit: Visit) -> None:
         if visit.kept is not None:
-            visit.kept.holders.discard(branch)
-            visit.kept.queue.leave(visit)
+            visit.kept.leave(branch, visit)
 
 
-class _Window:
-    """When the last calls under one rate began."""
+class Window:
+    """When the last calls under one rate began; the first in the queue waits for the clock, the others for it."""
 
-    def __init__(self, rate: RateLimit) -> None:
-        self.declared = rate
+    def __init__(self, declared: RateLimit) -> None:
+        self.declared = declared
         self.turnstile = _Queue(1)
-        self.begun: deque[float] = deque(maxlen=rate.calls)
+        self.begun: deque[float] = deque(maxlen=declared.calls)
+
+    async def enter(self, who: Entrant, visit: Visit) -> None:
+        """Wait until a call may begin, which it then does: there is nothing to leave."""
+        clock = who.backend
+        try:
+            await self.turnstile.enter(visit)
+            wait = self.wait_for(clock.now())
+            if wait:
+                await clock.sleep(wait)
+            self.begun.append(clock.now())
+        finally:
+            self.turnstile.leave(visit)
+
+    def leave(self, who: Entrant, visit: Visit) -> None:
+        """Give up waiting."""
+        self.turnstile.leave(visit)
 
     def wait_for(self, now: float) -> float:
         """Say for how many seconds from ``now`` on the next call has to wait."""
@@ -149,29 +175,14 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """Waits for the rate: the first in the queue waits for the clock, the others for the first."""
+    """Waits for the rate."""
 
     rate: RateLimit
     passes_on: ClassVar[bool] = True
 
     async def __call__(self, ctx: Context[Any], value: Any) -> Success[Any]:
-        branch, visit = branch_of(ctx), Visit()
-        window = branch.shared(("rate", self.rate.name), lambda: _Window(self.rate))
+        branch = branch_of(ctx)
+        window = branch.shared(("rate", self.rate.name), lambda: Window(self.rate))
         check_same(window.declared, self.rate)
-        try:
-            await window.turnstile.enter(visit)
-            wait = window.wait_for(branch.backend.now())
-            if wait:
-                await branch.backend.sleep(wait)
-            window.begun.append(branch.backend.now())
-        finally:
-            window.turnstile.leave(visit)
+        await window.enter(branch, Visit())
         return Success(value)
-
-
-def check_same(known: Any, declared: Any) -> None:
-    """Raise ``DefinitionError`` if one name of a run stands for two things."""
-    if known != declared:
-        raise DefinitionError(
-            f"{declared} and {known} are in one run: one name, one meaning; declare it once, share it"
-        )

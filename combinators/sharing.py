@@ -2,24 +2,38 @@
 
 A ``Guard`` decides who may enter a flow and learns how it left. ``guarded`` makes a ``Bracket`` of it, so that whoever
 began leaves, however the flow ended; waiting to enter is part of the use and can be cancelled. What one passage keeps
-between its steps is its ``Visit``. The shared thing itself lives in the run, under the guard's key: another backend
-may keep it elsewhere.
+between its steps is its ``Visit``. The shared thing itself lives in the run, under the guard's key; a backend of
+several processes puts something in its place that acts on one for all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from inspect import iscoroutinefunction
 from typing import Any, ClassVar, Protocol
 
-from returns.result import Success
+from returns.result import Result, Success
 
 from mce.context import Branch, Context, branch_of
+from mce.errors import DefinitionError
 from mce.pickling import portable, restored
 from mce.records import dataclass
 from mce.syntax import Bracket, Call, Node, StepSpec, Then
 
-__all__ = ["Guard", "Named", "Visit", "begin", "entering", "guarded", "internal", "leaving"]
+__all__ = [
+    "Entrant",
+    "Guard",
+    "Named",
+    "Visit",
+    "begin",
+    "check_same",
+    "entering",
+    "guarded",
+    "held_around",
+    "internal",
+    "is_inside",
+    "leaving",
+]
 
 
 class Named:
@@ -41,12 +55,47 @@ class Named:
 
 
 class Visit:
-    """One passage through a guarded flow, from its ``Bracket``'s acquire to its release; ``kept`` is the guard's."""
+    """One passage through a guarded flow, from its ``Bracket``'s acquire to its release; ``kept`` is the guard's.
 
-    __slots__ = ("kept",)
+    ``holds`` is the key of the shared thing that it has entered, for those that must know of what is around them.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("holds", "kept")
+
+    def __init__(self, holds: Hashable = None) -> None:
+        self.holds = holds
         self.kept: Any = None
+
+
+def held_around(branch: Branch) -> tuple[Hashable, ...]:
+    """Give the keys of what a branch, and those around it, have entered and not left."""
+    visits = (visit for found in branch.lineage() for visit in found.visits())
+    return tuple(visit.holds for visit in visits if visit.holds is not None)
+
+
+def is_inside(branch: Branch, key: Hashable) -> bool:
+    """Whether a branch, or one around it, has entered what is shared under ``key``."""
+    return key in held_around(branch)
+
+
+def check_same(known: Any, declared: Any) -> None:
+    """Raise ``DefinitionError`` if one name of a run stands for two things."""
+    if known != declared:
+        raise DefinitionError(
+            f"{declared} and {known} are in one run: one name, one meaning; declare it once, share it"
+        )
+
+
+class Entrant(Protocol):
+    """Who enters a shared thing: a branch, or what stands for one of another process."""
+
+    @property
+    def backend(self) -> Any:
+        """The clock: it has ``now()`` and ``sleep(seconds)``."""
+        ...
+
+    def path(self) -> str: ...
+    def ending(self) -> Result[Any, Any] | None: ...
 
 
 class Guard(Protocol):

@@ -106,7 +106,8 @@ from mce.step_types import Step
 from mce.syntax import Again, Done
 
 if TYPE_CHECKING:
-    from mce.backends import DaskBackend, SimulatedBackend
+    from mce.backends import DaskBackend as DaskBackend  # not in __all__: import * must not need Dask
+    from mce.backends import SimulatedBackend
     from mce.combinators import FileStore
 
 __all__ = [
@@ -121,7 +122,6 @@ __all__ = [
     "ClusterError",
     "Context",
     "Dag",
-    "DaskBackend",
     "Deadlock",
     "Defect",
     "DefinitionError",

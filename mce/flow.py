@@ -11,6 +11,7 @@ make their node late are in :mod:`mce.lazy`.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import cache
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Generic, Never, TypedDict, overload
 
@@ -64,7 +65,7 @@ class RunOptions(TypedDict, total=False):
 
     ``deps`` is what steps find as ``ctx.deps``: an object, or a function or class that is called once to make it.
     ``backend`` says where the flow runs (default ``LocalBackend()``), ``run_id`` names the run (default a new
-    UUID), ``trace`` keeps the events in the outcome, and ``validate`` checks what every step returns against its
+    one, of 128 random bits), ``trace`` keeps the events in the outcome, and ``validate`` checks what every step returns against its
     annotation.
     """
 
@@ -325,9 +326,7 @@ class Flow(Generic[I, A, E, S]):
         When it returns, nothing of the run is still running. Raises :class:`mce.DefinitionError` before anything
         has started if the call or the flow is wrong; a failure of the flow is never raised.
         """
-        from mce.engine.run import run
-
-        return await run(self, input, state, **options)
+        return await _engine().run(self, input, state, **options)
 
     @overload
     def run_sync(self: Flow[None, A2, E2, None], **options: Unpack[RunOptions]) -> Outcome[A2, E2, None]: ...
@@ -349,9 +348,7 @@ class Flow(Generic[I, A, E, S]):
     ) -> Outcome[A2, E2, S2]: ...
     def run_sync(self, input: Any = NO_INPUT, *, state: Any = None, **options: Any) -> Any:
         """Run the flow from plain code, as :meth:`run` does; inside a running event loop it is a ``UsageError``."""
-        from mce.engine.run import run_sync
-
-        return run_sync(self, input, state, **options)
+        return _engine().run_sync(self, input, state, **options)
 
     @overload
     def stream(self: Flow[None, A2, E2, None], **options: Unpack[RunOptions]) -> Stream[A2, E2, None]: ...
@@ -413,6 +410,14 @@ class Flow(Generic[I, A, E, S]):
 
     def __deepcopy__(self, memo: object) -> Flow[I, A, E, S]:
         return self
+
+
+@cache
+def _engine() -> Any:
+    """Give the module that runs flows, which imports this one: looked up once, since an import is dear in every run."""
+    from mce.engine import run
+
+    return run
 
 
 def flow_node(value: Any, where: str) -> Node:

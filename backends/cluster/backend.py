@@ -7,7 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import anyio
 import anyio.to_thread
@@ -92,8 +92,11 @@ class DaskBackend(AnyioBackend):
         self._lock = threading.Lock()
 
     @property
-    def client(self) -> Client:
+    def client(self) -> distributed.Client:
         """The client that it talks through, which is opened when it is first asked for."""
+        return cast("distributed.Client", self._connected())
+
+    def _connected(self) -> Client:
         with self._lock:
             if self._client is None or (self._closing is not None and self._client.status == "closed"):
                 self._client = self._opened()
@@ -130,7 +133,7 @@ class DaskBackend(AnyioBackend):
     async def _carry_out(self, run: Run, node: Node, value: Any, state: Any) -> End:
         if run.probe is not None:
             raise UsageError("a DaskBackend has no fault points: test with SimulatedBackend")
-        client = await anyio.to_thread.run_sync(lambda: self.client)
+        client = await anyio.to_thread.run_sync(self._connected)
         if isinstance(value, Iterator):
             value = _listed(value)
 

@@ -54,9 +54,13 @@ class Coordinator(SchedulerPlugin):
             "mce_record": self.record,
             "mce_stop": self.stop,
             "mce_path": self.path,
-            "mce_enter": self.enter,
         }
-        scheduler.stream_handlers |= {"mce-stop": self.told_to_stop, "mce-leave": self.leave, "mce-renew": self.renew}
+        scheduler.stream_handlers |= {
+            "mce-stop": self.told_to_stop,
+            "mce-enter": self.enter,
+            "mce-leave": self.leave,
+            "mce-renew": self.renew,
+        }
 
     # -- runs ---------------------------------------------------------------------------------------------------------
 
@@ -145,15 +149,23 @@ class Coordinator(SchedulerPlugin):
 
     # -- what is shared under a name ----------------------------------------------------------------------------------
 
-    async def enter(self, run: str, visit: str, worker: str, what: str, declared: Any) -> Any:
-        """Wait until a visit may begin; see :class:`mce.backends.cluster.sharing.Shelf`."""
-        case = self.cases.get(run)
-        return None if case is None else await case.shelf.enter(visit, worker, what, declared)
+    def enter(self, run: str, holder: str, visit: int, what: str, declared: str, worker: str = "") -> None:
+        """Have a visit enter, and tell its worker when it may; see :class:`mce.backends.cluster.sharing.Shelf`."""
 
-    def leave(self, run: str, visit: str, ended: Any = None, worker: str = "") -> None:
-        if run in self.cases:
-            self.cases[run].shelf.leave(visit, ended)
+        def tell(reply: dict[str, Any]) -> None:
+            stream = self.scheduler.stream_comms.get(worker)
+            if stream is not None:
+                stream.send({"op": "mce-turn", "visit": visit, "reply": reply})
 
-    def renew(self, run: str, worker: str = "") -> None:
         if run in self.cases:
-            self.cases[run].shelf.renew(worker)
+            self.cases[run].shelf.enter(holder, visit, what, declared, tell)
+        else:
+            tell({"over": True})
+
+    def leave(self, run: str, holder: str, visit: int, succeeded: bool | None, worker: str = "") -> None:
+        if run in self.cases:
+            self.cases[run].shelf.leave(holder, visit, succeeded)
+
+    def renew(self, run: str, holder: str, worker: str = "") -> None:
+        if run in self.cases:
+            self.cases[run].shelf.renew(holder)

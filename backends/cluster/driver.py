@@ -267,7 +267,14 @@ _registered: WeakSet[Client] = WeakSet()
 
 
 def register(client: Client) -> None:
-    """Have the scheduler coordinate runs of ours, if it does not already."""
+    """Have the scheduler coordinate runs of ours, if it does not already; raises :class:`mce.ClusterError`."""
     if client not in _registered:
-        client.register_plugin(Coordinator())
+        try:
+            client.register_plugin(Coordinator())
+        except Exception as refused:
+            problem = f"{type(refused).__name__}: {refused}"
+            raise ClusterError(
+                f"the scheduler does not take the coordinator of runs: {problem}. "
+                f"Install mce-agents where the scheduler runs, in the version that is here"
+            ) from refused
         _registered.add(client)

@@ -22,6 +22,7 @@ from mce.backends.cluster.plan import needs_of
 from mce.backends.cluster.sheet import Sheet
 from mce.backends.cluster.wire import Chunk, Packed, pack
 from mce.backends.cluster.work import check_complete
+from mce.combinators.sharing import held_around
 from mce.engine.branches import Branch, EachRegion, End, ForkRegion
 from mce.engine.fiber import Fiber
 from mce.engine.pieces import Around
@@ -53,7 +54,7 @@ class Spreader:
         self.here.make_room()
         scope, name = ("fork", uuid.uuid4().hex[:12]), uuid.uuid4().hex[:12]
         link = Link(client, lambda stopped, but: self.here.tell("mce-stop", scope=list(stopped), but=but))
-        around = Around(tuple(fiber.scopes()), fiber.attempt(), ())
+        around = Around(tuple(fiber.scopes()), fiber.attempt(), held_around(fiber))
         reply_to = (await link.mail()).topic
         in_turn = region.limit is not None
         fork = Fork(program, (), 0, scope, self.scopes | {scope}, around, in_turn=in_turn, reply_to=reply_to)

@@ -12,6 +12,7 @@ import anyio.lowlevel
 
 from mce.backends.cluster.calls import once
 from mce.backends.cluster.host import Hosted
+from mce.backends.cluster.turns import share_at
 from mce.backends.local import LocalBackend
 from mce.engine.blocks import CALL, CALL_WITH_CONTEXT, CAREFUL_CALL, FN, PURE_CALL, VALUE, Block
 from mce.engine.branches import Branch
@@ -73,6 +74,7 @@ async def engine_run(here: Hosted, *, alone: bool, scopes: frozenset[Any], sprea
         spec.careful,
     )
     run.once = once(here)
+    run.share = share_at(here)
     if spreads:
         run.spread = Spreader(here, scopes)
     return run

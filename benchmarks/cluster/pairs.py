@@ -7,7 +7,14 @@ from typing import Any
 from distributed import Client
 
 from benchmarks.cluster.trial import Compared, Here, Trial, Workload, timed, valued
-from benchmarks.cluster.work import increment, increment_all, increment_step, increment_times, increment_waiting, sum_step
+from benchmarks.cluster.work import (
+    increment,
+    increment_all,
+    increment_step,
+    increment_times,
+    increment_waiting,
+    sum_step,
+)
 from mce import DaskBackend, each, gather
 
 __all__ = ["PAIRS"]
@@ -84,7 +91,8 @@ def starting(here: Here, size: int) -> Trial:
             return increment_step.run_sync(size, backend=backend).unwrap()
 
     def opened_by_hand() -> Any:
-        with Client(here.address, set_as_default=False) as client:
+        open_client: Any = Client
+        with open_client(here.address, set_as_default=False) as client:
             return client.submit(increment, size, pure=False).result()
 
     used = here.backend()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from dask._task_spec import Task, TaskRef
 from benchmarks.cluster.trial import Compared, Gauge, Here, Trial, Workload, constant, timed, valued
 from benchmarks.cluster.work import (
     LAYER_SECONDS,
-    layer_task,
-    add_of_two,
+    add_after_nap,
+    add_step,
     increment,
     increment_step,
     nap,
@@ -63,10 +62,10 @@ def layers(here: Here, size: int) -> Trial:
     handles: list[Any] = [building.add(increment_step, building.input) for _ in range(WIDTH)]
     graph: dict[Any, Any] = {("layer", 0, at): Task(("layer", 0, at), increment, 0) for at in range(WIDTH)}
     for layer in range(1, size + 1):
-        handles = [building.add(add_of_two, handles[at], handles[(at + 1) % WIDTH]) for at in range(WIDTH)]
+        handles = [building.add(add_step, handles[at], handles[(at + 1) % WIDTH]) for at in range(WIDTH)]
         for at in range(WIDTH):
             before = [TaskRef(("layer", layer - 1, (at + place) % WIDTH)) for place in (0, 1)]
-            graph["layer", layer, at] = Task(("layer", layer, at), layer_task, *before, LAYER_SECONDS)
+            graph["layer", layer, at] = Task(("layer", layer, at), add_after_nap, *before)
     flow: Any = building.flow(*handles)
     expected = (pow(2, size, 1_000_003),) * WIDTH
     ends = [("layer", size, at) for at in range(WIDTH)]
@@ -77,15 +76,13 @@ def layers(here: Here, size: int) -> Trial:
 
 
 def recorded(file: Path, here: Here, seconds: int) -> Trial:
-    """A recorded workflow, its runtimes scaled down so that its critical path, or its work over four, takes ``seconds``."""
+    """A recorded workflow, scaled down so that its critical path, or a quarter of its work, takes ``seconds``."""
     workflow = read_wfformat(file)
     path, work = _critical_path(workflow), sum(workflow.runtimes.values())
     scale = min(seconds / path, 4 * seconds / work)
     naps = {id: workflow.runtimes.get(id, 0.0) * scale for id in workflow.tasks}
     flow: Any = workflow.flow(lambda task: nap_step(naps[task.id]))
-    graph = {
-        id: Task(id, nap_after, naps[id], [*map(TaskRef, task.parents)]) for id, task in workflow.tasks.items()
-    }
+    graph = {id: Task(id, nap_after, naps[id], *map(TaskRef, task.parents)) for id, task in workflow.tasks.items()}
     hand = timed(lambda: dict(zip(naps, here.client.get(graph, [*naps]), strict=True)), naps)
     mce = timed(valued(flow, here.backend(), None), naps)
     return _makespan(here, f"{file.stem}, {len(naps)} tasks", mce, hand, path * scale, work * scale)
@@ -123,3 +120,9 @@ def instances(folder: Path) -> list[Workload]:
         for file in sorted(folder.rglob("*.json"))
         if '"schemaVersion"' in file.read_text(encoding="utf-8")
     ]
+
+
+SPANS = [
+    Workload("steps of 50 ms", steps, (200,), (8,), 3),
+    Workload("layers of 10", layers, (100,), (5,), 3, (2, 4, 8)),
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from distributed import get_worker
 from mce import Context, Flow, do, pure, step
 
 __all__ = [
+    "LAYER_SECONDS",
     "LENGTH",
     "Broken",
-    "add_of_two",
+    "add_after_nap",
+    "add_step",
     "again",
     "emitting",
     "failing",
@@ -25,8 +27,6 @@ __all__ = [
     "increment_step",
     "increment_times",
     "increment_waiting",
-    "last",
-    "layer_task",
     "logging",
     "looped",
     "nap",
@@ -41,6 +41,9 @@ __all__ = [
 
 LENGTH = 200
 """How long the dynamic chains are."""
+
+LAYER_SECONDS = 0.02
+"""How long a task of a layer sleeps."""
 
 _PAUSE = 0.005
 
@@ -101,7 +104,8 @@ async def nap_waiting(seconds: float) -> float:
     return seconds
 
 
-def nap_after(seconds: float, before: Sequence[float]) -> float:
+def nap_after(seconds: float, *before: float) -> float:
+    """Sleep when all that is ``before`` has ended."""
     return nap(seconds)
 
 
@@ -109,18 +113,12 @@ nap_step = step(nap)
 nap_waiting_step = step(nap_waiting)
 
 
-def layer_task(left: int, right: int, seconds: float) -> int:
-    nap(seconds)
+def add_after_nap(left: int, right: int) -> int:
+    nap(LAYER_SECONDS)
     return (left + right) % 1_000_003
 
 
-def last(*values: Any) -> tuple[Any, ...]:
-    return values
-
-
-@step
-def add_of_two(left: int, right: int) -> int:
-    return layer_task(left, right, 0.02)
+add_step = step(add_after_nap)
 
 
 # -- failing, and telling ----------------------------------------------------------------------------------------------
@@ -128,7 +126,7 @@ def add_of_two(left: int, right: int) -> int:
 
 def failing(at: int, fails: int, folder: str) -> int:
     """Note when element ``at`` started, and take 10 ms; element ``fails`` fails."""
-    Path(folder, f"started-{at}").write_text(str(time.time()))
+    _mark(folder, f"started-{at}")
     if at == fails:
         raise Broken(time.time())
     time.sleep(0.01)
@@ -143,7 +141,7 @@ def failing_step(given: tuple[int, int, str]) -> int:
 @step(raises=Broken)
 async def wait_marked(folder: str, others: int) -> None:
     """Fail as soon as all the others have started."""
-    while len([*Path(folder).glob("started-*")]) < others:
+    while _count(folder) < others:  # noqa: ASYNC110  (other processes cannot set an event)
         await anyio.sleep(_PAUSE)
     raise Broken(time.time())
 
@@ -151,11 +149,20 @@ async def wait_marked(folder: str, others: int) -> None:
 @step
 async def sleep_marked(folder: str, number: int) -> None:
     """Sleep until stopped, and note when that was."""
-    Path(folder, f"started-{number}").touch()
+    _mark(folder, f"started-{number}")
     try:
         await anyio.sleep_forever()
     finally:
-        Path(folder, f"ended-{number}").write_text(str(time.time()))
+        _mark(folder, f"ended-{number}")
+
+
+def _mark(folder: str, name: str) -> None:
+    """Write the time to a file, since lists do not cross processes."""
+    Path(folder, name).write_text(str(time.time()))
+
+
+def _count(folder: str) -> int:
+    return len([*Path(folder).glob("started-*")])
 
 
 @step

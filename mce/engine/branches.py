@@ -16,7 +16,7 @@ from mce.engine.blocks import ENTER, FN, FORK, PURE_CALL, VALUE, At, Block, Op, 
 from mce.engine.direct import SPECIAL
 from mce.engine.fiber import Fault, Fiber, Halt
 from mce.engine.frames import Frame, Resume
-from mce.engine.groups import Group, open_group
+from mce.engine.groups import open_group
 from mce.engine.points import meeting, reach
 from mce.engine.tasks import innermost
 from mce.errors import brief
@@ -114,13 +114,14 @@ class ForkRegion(Region):
 
         The one call that a branch often is needs no interpreter, unless it gives or raises more than a value.
         """
-        ends: list[End | None] = [None] * len(branches)
+        count = len(branches)
+        ends: list[End | None] = [None] * count
         order: list[int] = []
-        waiting = iter(range(len(branches)))
-        over, careful = False, fiber.careful
+        state, over, careful = fiber.state, False, fiber.careful
         only_failures_matter = self.mode not in ("race", "quorum")
+        group = open_group()
 
-        async def work(group: Group, queue: Iterable[int]) -> None:
+        async def work(queue: Iterable[int]) -> None:
             nonlocal over
             for at in queue:
                 if over:  # cancelling stops what waits; what has not begun must not begin
@@ -138,7 +139,7 @@ class ForkRegion(Region):
                         if value.__class__ in SPECIAL:
                             end = await run_branch(fiber, branch, branch.block.replaying(None, value))
                         else:
-                            end = End(value, None, fiber.state, None)
+                            end = End(value, None, state, None)
                 ends[at] = end
                 order.append(at)
                 if only_failures_matter and end.fault is None:
@@ -146,16 +147,20 @@ class ForkRegion(Region):
                 if self.is_over(ends, order, end):
                     over = True
                     group.stop()
+            if len(order) == count:
+                group.wake()
 
         try:
-            async with open_group() as group:
-                name = fiber.within(self.name) if fiber.careful else self.label  # a path takes time to put together
+            async with group:
+                name = fiber.within(self.name) if careful else self.label  # a path takes time to put together
+                launch = group.launch
                 if limit is None:
-                    for at in range(len(branches)):
-                        group.launch(work, group, (at,), name=f"{name}[{at}]")
+                    for at in range(count):
+                        launch(work, (at,), name=f"{name}[{at}]")
                 else:
-                    for worker in range(min(limit, len(branches))):
-                        group.launch(work, group, waiting, name=f"{name}, worker {worker}")
+                    waiting = iter(range(count))
+                    for worker in range(min(limit, count)):
+                        launch(work, waiting, name=f"{name}, worker {worker}")
         except BaseExceptionGroup as raised:
             raise innermost(raised) from None
         return ends, order
@@ -183,6 +188,8 @@ class ForkRegion(Region):
 
     def meet(self, fiber: Fiber, ends: Sequence[End | None], order: Sequence[int] = ()) -> Any:
         """Join what the branches made; ``order`` lists them as they ended. Raises ``Halt`` when the join fails."""
+        if self._gives_values and (values := _plain_values(ends)) is not None:
+            return values
         won = [at for at in order if (end := ends[at]) is not None and end.fault is None]
         lost = sorted(at for at in order if (end := ends[at]) is not None and end.fault is not None)
         match self.mode:
@@ -204,6 +211,12 @@ class ForkRegion(Region):
         if self.mode == "settle":
             return tuple(Success(e.value) if e.fault is None else Failure(e.fault.error) for e in found)
         return tuple([e.value for e in found])
+
+    @property
+    def _gives_values(self) -> bool:
+        """Whether the value is that of all branches, in their order, if none failed or changed the state."""
+        join = self.join
+        return self.mode in ("fail_fast", "accumulate") and not join.completed and join.merge is None
 
     @property
     def _needed(self) -> int:
@@ -370,6 +383,16 @@ class _InTurn(Frame):
     async def cancel(self, fiber: Fiber, exc: BaseException, place: Place) -> Resume | None:
         self._restore(fiber)
         return None
+
+
+def _plain_values(ends: Sequence[End | None]) -> tuple[Any, ...] | None:
+    """Give the values of all branches, if that is all there is to join: none failed, or changed the state."""
+    values = []
+    for end in ends:
+        if end is None or end.fault is not None or end.change is not None:
+            return None
+        values.append(end.value)
+    return tuple(values)
 
 
 def _result(end: End) -> Any:

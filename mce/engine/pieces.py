@@ -7,9 +7,11 @@ between regions a fiber is its value, its state and its change, and nothing besi
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from mce.combinators.sharing import Visit
 from mce.engine.blocks import Block, Op
 from mce.engine.branches import ForkRegion
 from mce.engine.dag import DagRegion
@@ -23,11 +25,11 @@ Address: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a part must know of what is around it: the scopes of its path, the attempt, the limits that are held."""
+    """What a part must know of what is around it: the scopes of its path, the attempt, the keys of what is held."""
 
     scopes: tuple[str, ...] = ()
     attempt: int = 1
-    held: tuple[Any, ...] = ()
+    held: tuple[Hashable, ...] = ()
 
 
 def blocks_of(region: Op) -> list[Block]:
@@ -64,6 +66,7 @@ def root_of(run: Run, block: Block, state: Any, around: Around) -> Fiber:
     """Make the fiber that stands for all that is around a part of a run."""
     fiber = Fiber(run, block, state)
     fiber.begun_attempt = around.attempt
+    fiber.begun_visits = [Visit(key) for key in around.held]
     if around.scopes:
         path = "/".join(around.scopes)
         fiber.segment = lambda: path

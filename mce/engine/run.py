@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-import uuid
+import os
+import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -43,10 +44,12 @@ from mce.syntax import (
 __all__ = ["Prepared", "made", "prepare", "run", "run_sync"]
 
 
-async def run(flow: Flow[Any, Any, Any, Any], input: Any, state: Any, **options: Any) -> Outcome[Any, Any, Any]:
-    """Run ``flow`` in the running event loop; see :meth:`mce.Flow.run`."""
+def run(
+    flow: Flow[Any, Any, Any, Any], input: Any, state: Any, **options: Any
+) -> Coroutine[Any, Any, Outcome[Any, Any, Any]]:
+    """Give the run of ``flow``, to be awaited in the running event loop; see :meth:`mce.Flow.run`."""
     prepared = prepare(flow, input, state, **options)
-    return await prepared.backend.run(prepared.run)
+    return prepared.backend.run(prepared.run)
 
 
 def run_sync(flow: Flow[Any, Any, Any, Any], input: Any, state: Any, **options: Any) -> Outcome[Any, Any, Any]:
@@ -85,13 +88,15 @@ class Prepared:
         listener = _both(events.append, self.listener) if self.trace else self.listener
         probe = backend.probe
         careful = listener is not None or self.validate or backend.careful or probe is not None
-        deps = self.deps if backend.remote is not None else await made(self.deps, backend.need_loop)
+        deps, remote = self.deps, backend.remote
+        if deps is not None and remote is None:
+            deps = await made(deps, backend.need_loop)
         shared = Run(self.run_id, backend, execute, compile_node, deps, listener, self.validate, careful, probe)
         node, value = self.node, self.input
         while isinstance(node, Given):
             value, node = node.value, node.body
-        if backend.remote is not None:
-            end = await backend.remote(shared, node, value, self.state)
+        if remote is not None:
+            end = await remote(shared, node, value, self.state)
             if end.fault is not None:
                 return Outcome(Failure(end.fault.error), end.state, end.fault.place, tuple(events))
             return Outcome(Success(end.value), end.state, None, tuple(events))
@@ -139,17 +144,29 @@ def prepare(
         state,
         backend or _default_backend(),
         deps,
-        run_id or uuid.uuid4().hex,
+        run_id or _new_id(),
         trace,
         validate,
         listener,
     )
 
 
+@functools.cache
 def _default_backend() -> Backend:
+    """Give the backend of runs that are given none: one for all, since it keeps nothing of any."""
     from mce.backends.local import LocalBackend
 
     return LocalBackend()
+
+
+def _new_id() -> str:
+    """Give 128 random bits, as a UUID has them, without asking the system for them each time."""
+    return f"{_random.getrandbits(128):032x}"
+
+
+_random = random.Random()
+if hasattr(os, "register_at_fork"):  # or parent and child would go on with the same numbers
+    os.register_at_fork(after_in_child=_random.seed)
 
 
 def first_taker(root: Node) -> str | None:

@@ -167,7 +167,7 @@ def _parts(subject: Subject) -> Iterator[_Part]:
             if id(value) not in seen and not isinstance(value, _SMALL):
                 seen.add(id(value))
                 place = _first(node.body, at, here) if isinstance(node, Given) else here
-                yield _Part(place, what.format(labels.get(place, place)), value, constant)
+                yield _Part(place, what.replace("{}", labels.get(place, place)), value, constant)
 
 
 def _first(node: Node, at: dict[int, str], otherwise: str) -> str:

@@ -11,7 +11,8 @@ from dataclasses import fields
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from types import CodeType, FunctionType, MethodType, ModuleType
+from itertools import islice
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from mce.errors import UsageError, brief
@@ -75,7 +76,7 @@ def blame(value: Any, is_bad: Callable[[Any], bool]) -> Blame:
     seen: set[int] = set()
     for _ in range(_DEEP):
         seen.add(id(value))
-        parts = (part for _, part in zip(range(_WIDE), _parts(value), strict=False))
+        parts = islice(_parts(value), _WIDE)
         found = next((part for part in parts if id(part[1]) not in seen and is_bad(part[1])), None)
         if found is None:
             break
@@ -130,7 +131,7 @@ def _parts_of_code(function: FunctionType) -> Iterator[Blame]:
         yield f"the default of {name!r}", found
 
 
-_EMPTY = type((lambda x: lambda: x)(0).__closure__[0])()  # type: ignore[index]
+_EMPTY = CellType()
 """A cell whose variable has no value yet."""
 
 

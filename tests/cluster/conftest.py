@@ -6,21 +6,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from distributed import Client, LocalCluster
 
 from mce import DaskBackend
+from mce.backends.cluster.client import connect, local_cluster
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
-    with LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0") as cluster:
+    with local_cluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0") as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="session")
 def client(cluster: Any) -> Iterator[Any]:
-    with Client(cluster, set_as_default=False) as client:
-        yield client
+    client = connect(cluster)
+    yield client
+    client.close()
 
 
 @pytest.fixture

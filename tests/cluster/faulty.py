@@ -209,8 +209,7 @@ def holds(ctx: Context[Any], x: int) -> int:
 @step
 async def wins_after(ctx: Context[Any], begun: int) -> int:
     """Give a value when so many steps have begun."""
-    while len(lines(ctx.deps, "begin")) < begun:
-        await asyncio.sleep(0.005)
+    await others_have_begun(ctx, begun)
     note(ctx, "failing")
     return begun
 
@@ -228,9 +227,13 @@ def works_in_thread(ctx: Context[Any], x: int) -> int:
     return x
 
 
-async def fail_after(ctx: Context[Any], begun: int) -> None:
-    while len(lines(ctx.deps, "begin")) < begun:
+async def others_have_begun(ctx: Context[Any], count: int) -> None:
+    while len(lines(ctx.deps, "begin")) < count:  # noqa: ASYNC110  (by other processes)
         await asyncio.sleep(0.005)
+
+
+async def fail_after(ctx: Context[Any], begun: int) -> None:
+    await others_have_begun(ctx, begun)
     note(ctx, "failing")
     raise ValueError("after all had begun")
 

@@ -22,6 +22,7 @@ from mce.backends.cluster.uploads import Sources, sources_below
 from mce.cli import main
 from mce.cli.cluster import Cluster
 from mce.errors import DefinitionError
+from tests.cluster.commands import Commands
 
 Run: TypeAlias = Callable[..., tuple[int, str, str]]
 
@@ -294,6 +295,22 @@ def test_an_interrupt_lets_finalisers_run_on_the_workers(folder: Path) -> None:
     assert (folder / "held").read_text() == "released"
     assert running.returncode == 130
     assert err.endswith("mce run: interrupted\n")
+    assert "Traceback" not in err
+
+
+def test_a_lost_scheduler(folder: Path) -> None:
+    with Commands(folder, 1) as started:
+        asked = ["weighing.py:held", "--backend", "dask", "--scheduler", started.address]
+        line = command(*asked, "--input", json.dumps(str(folder / "held")))
+        with subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+            assert running.stderr is not None
+            for told in running.stderr:
+                if " started  use " in told:
+                    break
+            started.scheduler.kill()
+            _, err = running.communicate()
+    assert running.returncode == 1
+    assert err.startswith(f"mce run: the scheduler {started.address} is gone")
     assert "Traceback" not in err
 
 

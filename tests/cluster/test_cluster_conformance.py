@@ -15,7 +15,7 @@ from tests.cluster.commands import Commands
 
 ON_TRIO = ("cancelling", "events", "joins.joins_nest", "joins.a_failure_cancels_the_branches_that_wait")
 OVER_TCP = ("nodes", "joins", "failures")
-SPREAD = ("joins", "states", "failures", "policies", "blocks")
+SPREAD = ("joins", "states", "policies")
 
 
 def fitting(loop: Loop, cases: tuple[Case, ...]) -> list[tuple[Case, Loop]]:
@@ -28,11 +28,12 @@ CHECKS = [*PLAIN, *IN_A_LOOP, *fitting("trio", conformance_cases(ON_TRIO))]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def over_tcp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskBackend]:
     with Commands(tmp_path_factory.mktemp("commands"), 2) as running:
         with Client(running.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
             client.wait_for_workers(2)
-        yield running.address
+        with DaskBackend(running.address) as backend:
+            yield backend
 
 
 @pytest.mark.parametrize(("case", "loop"), CHECKS, ids=str)
@@ -46,9 +47,8 @@ def test_branches_that_tasks_send_to_other_workers_keep_the_rule(case: Case, cli
 
 
 @pytest.mark.parametrize("case", [case for case, _ in fitting(None, conformance_cases(OVER_TCP))], ids=str)
-def test_workers_started_as_commands_keep_the_rule(case: Case, address: str) -> None:
-    with DaskBackend(address) as backend:
-        case.check(lambda: backend)
+def test_workers_started_as_commands_keep_the_rule(case: Case, over_tcp: DaskBackend) -> None:
+    case.check(lambda: over_tcp)
 
 
 def test_one_case_alone_is_left_out() -> None:

@@ -11,15 +11,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import dask
 import pytest
-from distributed import Client, LocalCluster
 
 from mce import DaskBackend, Flow, Step, bracket, each, gather, iterate, pure, race, recurs, settle, validate
+from mce.backends.cluster.client import connect, local_cluster
 from mce.errors import ClusterError, RemoteError, Uncertain
 from tests.cluster import faulty
 from tests.cluster.commands import Commands
@@ -35,6 +37,12 @@ AROUND = {
     "turn of a loop": lambda flow: iterate(flow, lambda _: True, at_most=2),
 }
 """Where a step may stand: in tasks of all kinds."""
+
+
+def name_of(flow: Any) -> str:
+    """Give the name of a step."""
+    return str(flow.node.spec.name)
+
 
 around = pytest.mark.parametrize("put", AROUND.values(), ids=AROUND)
 
@@ -53,7 +61,7 @@ around = pytest.mark.parametrize("put", AROUND.values(), ids=AROUND)
         (faulty.mute, "Mute", "its str raised RuntimeError"),
         (faulty.mute_and_unpicklable, "MuteAndUnpicklable", "its str raised RuntimeError"),
     ],
-    ids=lambda value: value.node.spec.name if isinstance(value, Step) else None,
+    ids=lambda value: name_of(value) if isinstance(value, Step) else None,
 )
 def test_every_exception_arrives(backend: DaskBackend, put: Any, flow: Any, kind: str, message: str) -> None:
     outcome = put(flow).run_sync(1, backend=backend)
@@ -66,7 +74,8 @@ def test_every_exception_arrives(backend: DaskBackend, put: Any, flow: Any, kind
         assert type(cause).__name__ == kind
     assert "faulty.py" in defect.traceback
     assert kind in defect.traceback
-    assert defect.path.endswith(outcome.where.path) and defect.path
+    assert defect.path
+    assert defect.path == outcome.where.path
     assert defect.worker.startswith("tcp://")
     assert defect.attempt == 1
 
@@ -84,7 +93,7 @@ def test_declared_failures_arrive_as_what_can_be_said_of_them(backend: DaskBacke
     outcome = put(flow).run_sync(1, backend=backend)
     assert isinstance(outcome.error, RemoteError)
     assert outcome.error.kind in ("Unpicklable", "Unloadable", "lock")
-    assert outcome.where.path.endswith(flow.node.spec.name)
+    assert outcome.where.path.endswith(name_of(flow))
 
 
 def test_of_many_failures_those_that_travel_are_themselves(backend: DaskBackend) -> None:
@@ -106,7 +115,8 @@ def test_what_cannot_be_sent_is_named_with_its_path(backend: DaskBackend, put: A
 
 
 def test_what_does_not_unpickle_is_named(backend: DaskBackend) -> None:
-    for flow in (faulty.gives_unloadable, gather(faulty.gives_unloadable, faulty.same) >> faulty.same):
+    flows: tuple[Any, Any] = faulty.gives_unloadable, gather(faulty.gives_unloadable, faulty.same)
+    for flow in (*flows, flows[1] >> faulty.same):
         defect = flow.run_sync(1, backend=backend).defect
         assert defect is not None
         assert isinstance(defect.cause, ClusterError)
@@ -169,7 +179,7 @@ def test_a_plain_step_is_awaited(backend: DaskBackend, tmp_path: Path) -> None:
 def test_few_elements_begin_after_one_has_failed(
     client: Any, tmp_path: Path, flow: Any, chunk: int | None, in_flight: int
 ) -> None:
-    outcome = each(flow).run_sync(range(400), deps=str(tmp_path), backend=DaskBackend(client, chunk=chunk))
+    outcome = each(flow).run_sync(range(200), deps=str(tmp_path), backend=DaskBackend(client, chunk=chunk))
     assert outcome.defect is not None
     assert outcome.defect.path.startswith("each[20]/")
     told = [line.what for line in lines(tmp_path)]
@@ -203,13 +213,18 @@ def left(client: Any) -> list[Any]:
     return [part for pair in found for part in pair if part]
 
 
+def until(condition: Callable[[], Any]) -> Any:
+    """Wait till something is so in other processes, and give what it is."""
+    for _ in range(2_000):
+        if found := condition():
+            return found
+        time.sleep(0.01)
+    raise AssertionError("it never came to be so")
+
+
 def check_nothing_is_left(client: Any) -> None:
     """Wait till all is gone that is on its way out: messages to workers are not waited for by a run."""
-    for _ in range(200):
-        if not left(client):
-            return
-        time.sleep(0.02)
-    raise AssertionError(left(client))
+    until(lambda: not left(client))
 
 
 HELD = bracket(faulty.opens, faulty.waits, faulty.closes)
@@ -268,8 +283,7 @@ def test_nothing_is_left_of_a_cancelled_run(
     client: Any, backend: DaskBackend, tmp_path: Path, flow: Any, begun: int, cancel: Any, loop: str
 ) -> None:
     async def ready() -> None:
-        while len(lines(tmp_path, "begin")) < begun:
-            await anyio.sleep(0.005)
+        await anyio.to_thread.run_sync(until, lambda: len(lines(tmp_path, "begin")) >= begun)
         (tmp_path / "cancelling").touch()
 
     def run(how: str) -> Any:
@@ -288,26 +302,25 @@ def threads_and_files(dask_worker: Any = None) -> tuple[int, int]:
     return threading.active_count(), len(os.listdir("/proc/self/fd"))
 
 
-def test_two_hundred_runs_leave_nothing_on_workers(client: Any, backend: DaskBackend, tmp_path: Path) -> None:
+def test_many_runs_leave_nothing_on_workers(client: Any, backend: DaskBackend, tmp_path: Path) -> None:
     async def cancelled() -> None:
+        begun = len(lines(tmp_path, "begin"))
         handle = gather(faulty.waits, faulty.waits).start(1, deps=str(tmp_path), backend=backend)
-        while len(lines(tmp_path, "begin")) % 2 == 0:
-            await anyio.sleep(0.002)
+        await anyio.to_thread.run_sync(until, lambda: len(lines(tmp_path, "begin")) == begun + 2)
         await handle.cancel()
 
     def some() -> None:
-        for at in range(10):
+        for at in range(6):
             assert gather(faulty.same, faulty.boom, faulty.same).run_sync(at, backend=backend).defect is not None
             assert iterate(faulty.same, lambda _: True).run_sync(at, backend=backend).value == at
             assert each(faulty.same).run_sync(range(5), backend=backend).value == (0, 1, 2, 3, 4)
             assert race(faulty.same, faulty.waits).run_sync(at, deps=str(tmp_path), backend=backend).value == at
         anyio.run(cancelled)
 
-    for _ in range(2):
-        some()
+    some()
     check_nothing_is_left(client)
     before = client.run(threads_and_files)
-    for _ in range(5):
+    for _ in range(4):
         some()
     check_nothing_is_left(client)
     after = client.run(threads_and_files)
@@ -321,7 +334,8 @@ def _few(after: tuple[int, int], before: tuple[int, int]) -> bool:
 
 def test_runs_at_the_same_time_keep_apart(cluster: Any, client: Any) -> None:
     """Two clients, five runs: each has its own outcome, and its own failures stop nobody else."""
-    flows = [
+    other = connect(cluster)
+    flows: list[Flow[Any, Any, Any, Any]] = [
         pure(range(100)) >> each(faulty.same) >> faulty.total,
         gather(faulty.same, faulty.same) >> faulty.total,
         gather(faulty.same, faulty.boom),
@@ -330,13 +344,13 @@ def test_runs_at_the_same_time_keep_apart(cluster: Any, client: Any) -> None:
     ]
 
     async def all_of_them() -> list[Any]:
-        with Client(cluster, set_as_default=False) as other:
-            backends = (DaskBackend(client), DaskBackend(other))
-            return await asyncio.gather(*(flow.run(7, backend=backends[at % 2]) for at, flow in enumerate(flows)))
+        backends = (DaskBackend(client), DaskBackend(other))
+        return list(await asyncio.gather(*(flow.run(7, backend=backends[at % 2]) for at, flow in enumerate(flows))))
 
     sums, pair, failed, turned, nested = asyncio.run(all_of_them())
     assert (sums.value, pair.value, turned.value, nested.value) == (4950, 14, 7, 21)
     assert failed.defect.path == "gather[1]/boom"
+    other.close()
     check_nothing_is_left(client)
 
 
@@ -354,7 +368,7 @@ def test_a_finaliser_that_fails_is_told(backend: DaskBackend, tmp_path: Path, pu
 
 def test_a_finaliser_that_fails_after_a_failure_is_noted(backend: DaskBackend, tmp_path: Path) -> None:
     flow = gather(faulty.same, bracket(faulty.opens, faulty.boom, faulty.fails_to_close))
-    outcome = flow.run_sync(1, deps=str(tmp_path), backend=backend)
+    outcome: Any = flow.run_sync(1, deps=str(tmp_path), backend=backend)
     assert isinstance(outcome.defect.cause, ValueError)
     assert "does not close" in str(outcome.where.notes)
     assert len(lines(tmp_path, "closed")) == 1
@@ -366,17 +380,15 @@ def test_a_finaliser_that_fails_after_a_failure_is_noted(backend: DaskBackend, t
 @pytest.fixture(scope="module")
 def fragile() -> Iterator[tuple[Any, Any]]:
     """A cluster whose workers are killed, and are started again."""
-    with (
-        LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with local_cluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
+        client = connect(cluster)
         yield cluster, client
+        client.close()
 
 
 def kill_one(client: Any, folder: Path, after: int, chance: random.Random) -> int:
     """Kill a worker when so many lines were written, preferably one that has written any; give its process id."""
-    while len(lines(folder)) < after:
-        time.sleep(0.002)
+    until(lambda: len(lines(folder)) >= after)
     told = sorted({line.pid for line in lines(folder)} & set(client.run(os.getpid).values()))
     pid = chance.choice(told)
     os.kill(pid, signal.SIGKILL)
@@ -418,8 +430,9 @@ def test_a_killed_worker_changes_no_outcome(fragile: tuple[Any, Any], tmp_path: 
     ],
 )
 def test_a_step_that_ends_its_workers_is_named(tmp_path: Path, put: str, where: str, flow: Any) -> None:
+    once_more: Any = dask.config.set({"distributed.scheduler.allowed-failures": 1})  # type: ignore[no-untyped-call]
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        once_more,
         DaskBackend(n_workers=1, threads_per_worker=1, memory_limit="300MB") as backend,
     ):
         outcome = AROUND[put](flow).run_sync(1, deps=str(tmp_path), backend=backend)
@@ -440,10 +453,14 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
         yield commands
 
 
+def holds_results(dask_worker: Any = None) -> tuple[int, bool]:
+    return os.getpid(), bool(dask_worker.data)
+
+
 def test_the_others_do_the_work_of_a_worker_that_is_lost(lasting: Commands, tmp_path: Path) -> None:
     flow = pure(range(300)) >> each(faulty.adds_in_thread >> faulty.adds) >> faulty.total
     with DaskBackend(lasting.address) as backend, ThreadPoolExecutor(1) as pool:
-        backend.client.wait_for_workers(3)
+        until(lambda: len(backend.client.nthreads()) == 3)
         killing = pool.submit(kill_one, backend.client, tmp_path, 100, random.Random(1))
         outcome = flow.run_sync(1, state=Notes(), deps=str(tmp_path), backend=backend)
         killing.result()
@@ -456,15 +473,14 @@ def test_a_call_is_not_made_again_when_its_result_is_lost(lasting: Commands, tmp
     """What has ended on the worker is needed after that was killed, and is taken from what was recorded."""
     flow = gather(faulty.adds >> faulty.adds_once, faulty.blocks) >> faulty.total
     with DaskBackend(lasting.address) as backend, ThreadPoolExecutor(1) as pool:
+        client: Any = backend.client
 
         def kill() -> int:
-            while not (ended := [line for line in lines(tmp_path, "ended") if line.path.endswith("adds_once")]):
-                time.sleep(0.005)
-            while not any(kept for kept in backend.client.has_what().values()):
-                time.sleep(0.005)
+            ended = until(lambda: [x for x in lines(tmp_path, "ended") if x.path.endswith("adds_once")])
+            until(lambda: (ended[0].pid, True) in client.run(holds_results).values())
             os.kill(ended[0].pid, signal.SIGKILL)
             (tmp_path / "cancelling").touch()
-            return ended[0].pid
+            return int(ended[0].pid)
 
         killing = pool.submit(kill)
         outcome = flow.run_sync(1, state=Notes(), deps=str(tmp_path), backend=backend)
@@ -478,30 +494,29 @@ def test_a_call_is_not_made_again_when_its_result_is_lost(lasting: Commands, tmp
     ("flow", "wanted"),
     [
         (gather(pure(1) >> faulty.fails_after, faulty.holds), "after all had begun"),
-        (gather(pure(1) >> faulty.same >> gather(faulty.same, faulty.fails_after), faulty.holds), "after all had begun"),
+        (
+            gather(pure(1) >> faulty.same >> gather(faulty.same, faulty.fails_after), faulty.holds),
+            "after all had begun",
+        ),
         (race(pure(1) >> faulty.wins_after, faulty.holds), 1),
         (pure((1, 2)) >> each(faulty.holds_or_fails), "after all had begun"),
         (faulty.dag_that_fails(), "after all had begun"),
     ],
     ids=["gather", "nested", "race", "each", "dag"],
 )
-def test_what_decided_is_found_again_when_it_is_lost(
-    lasting: Commands, tmp_path: Path, flow: Any, wanted: Any
-) -> None:
+def test_what_decided_is_found_again_when_it_is_lost(lasting: Commands, tmp_path: Path, flow: Any, wanted: Any) -> None:
     """A branch fails, or wins, and others are stopped; its worker is killed before they have ended."""
     lasting.workers.append(lasting.add_worker())
     with DaskBackend(lasting.address) as backend, ThreadPoolExecutor(1) as pool:
-        backend.client.wait_for_workers(2)
+        client: Any = backend.client
+        until(lambda: len(client.nthreads()) == 2)
 
         def kill() -> None:
-            while not (failing := lines(tmp_path, "failing")):
-                time.sleep(0.005)
-            workers = backend.client.nthreads()
-            while not any(backend.client.has_what().values()):
-                time.sleep(0.005)
-            os.kill(failing[0].pid, signal.SIGKILL)
-            while len(backend.client.nthreads()) == len(workers):
-                time.sleep(0.005)
+            decider = until(lambda: lines(tmp_path, "failing"))[0].pid
+            workers = client.nthreads()
+            until(lambda: (decider, True) in client.run(holds_results).values())
+            os.kill(decider, signal.SIGKILL)
+            until(lambda: len(client.nthreads()) < len(workers))
             (tmp_path / "let go").touch()
 
         killing = pool.submit(kill)
@@ -514,15 +529,17 @@ def test_what_decided_is_found_again_when_it_is_lost(
 def test_a_scheduler_that_goes_away_ends_the_run(tmp_path: Path, how: str) -> None:
     flow = gather(faulty.waits, pure(range(100)) >> each(faulty.waits)) >> faulty.total
 
-    async def run() -> Any:
-        return await flow.run(1, deps=str(tmp_path), backend=backend)
-
     async def stream() -> Any:
         return [event async for event in flow.stream(1, deps=str(tmp_path), backend=backend)]
 
+    ways: dict[str, Callable[[], Any]] = {
+        "run_sync": lambda: flow.run_sync(1, deps=str(tmp_path), backend=backend),
+        "run": lambda: anyio.run(partial(flow.run, 1, deps=str(tmp_path), backend=backend), backend="trio"),
+        "stream": lambda: anyio.run(stream),
+    }
+
     def kill() -> None:
-        while len(lines(tmp_path, "begin")) < 2:
-            time.sleep(0.005)
+        until(lambda: len(lines(tmp_path, "begin")) >= 2)
         commands.scheduler.kill()
 
     with Commands(tmp_path, 1) as commands, ThreadPoolExecutor(1) as pool:
@@ -530,10 +547,7 @@ def test_a_scheduler_that_goes_away_ends_the_run(tmp_path: Path, how: str) -> No
         assert faulty.same.run_sync(1, backend=backend).value == 1
         killing = pool.submit(kill)
         with pytest.raises(ClusterError, match=f"the scheduler {commands.address} is gone"):
-            if how == "run_sync":
-                flow.run_sync(1, deps=str(tmp_path), backend=backend)
-            else:
-                anyio.run(run if how == "run" else stream)
+            ways[how]()
         killing.result()
         with pytest.raises(ClusterError, match=commands.address):
             faulty.same.run_sync(1, backend=backend)

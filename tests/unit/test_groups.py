@@ -16,7 +16,7 @@ from mce.engine.tasks import innermost
 
 NATIVE: Any = groups.native_group()
 MAKERS: dict[str, tuple[str, Callable[[], Any]]] = {
-    "native": ("asyncio", lambda: NATIVE()),
+    "native": ("asyncio", lambda: NATIVE(asyncio.get_running_loop())),
     "anyio on asyncio": ("asyncio", groups._Anyio),
     "anyio on trio": ("trio", groups._Anyio),
     "nursery": ("trio", groups._OnTrio),
@@ -187,7 +187,7 @@ def test_nothing_is_kept_of_tasks_that_have_ended() -> None:
     from anyio._backends._asyncio import _task_states
 
     async def main() -> int:
-        async with NATIVE() as group:
+        async with NATIVE(asyncio.get_running_loop()) as group:
             for n in range(50):
                 group.launch(anyio.sleep, 0, name=str(n))
         return len(_task_states)

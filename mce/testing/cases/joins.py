@@ -53,6 +53,11 @@ def at_once(bench: Bench, branches: int) -> int:
     return min(branches, 2) if bench.remote else branches
 
 
+def a_while(bench: Bench, seconds: float) -> float:
+    """Give ``seconds``, or how long it is until branches in other processes, which may have to queue, have begun."""
+    return 0.2 if bench.remote else seconds
+
+
 def cancelled(outcome: AnyOutcome) -> set[str]:
     """Give the paths of the steps that were cancelled."""
     return {event.path for event in outcome.trace if isinstance(event, StepFailed) and event.cancelled}
@@ -209,7 +214,7 @@ def race_cancels_the_losers(bench: Bench) -> None:
 @CASES
 def as_completed_gives_a_permutation(bench: Bench) -> None:
     """``as_completed`` gives what ``gather`` gives, in the order of completion."""
-    late = 0.5 if bench.remote else 0.02  # in other processes the others may have to queue
+    late = a_while(bench, 0.02)
     outcome = bench.run(as_completed(hold(late), add_one(1), pure("a")))
     expect(sorted(map(str, outcome.value)), [str(late), "2", "a"], "the values")
     if not bench.sequential:
@@ -236,7 +241,7 @@ def each_runs_its_body_for_every_element(bench: Bench) -> None:
 def each_keeps_within_its_limit(bench: Bench) -> None:
     """At most ``limit`` elements are under way at once."""
     for limit in (1, 2, 3):
-        outcome = bench.run(each(hold, limit=limit), [0.001] * 10, trace=True)
+        outcome = bench.run(each(hold, limit=limit), [a_while(bench, 0.001)] * 5, trace=True)
         most = most_in_flight(outcome)
         expect(most <= limit, True, f"{most} in flight, at most {limit}")
         if not bench.sequential:
@@ -246,8 +251,9 @@ def each_keeps_within_its_limit(bench: Bench) -> None:
 @CASES.needing("concurrency")
 def branches_run_at_the_same_time(bench: Bench) -> None:
     """Without a limit all branches, those of ``gather`` and ``each``, are under way at once, if there is room."""
-    for flow in (gather(*[hold(0.01)] * 5), each(hold)):
-        most = most_in_flight(bench.run(flow, [0.01] * 5, trace=True))
+    held = [a_while(bench, 0.01)] * 5
+    for flow in (gather(*map(hold, held)), each(hold)):
+        most = most_in_flight(bench.run(flow, held, trace=True))
         expect(at_once(bench, 5) <= most <= 5, True, f"{most} of 5 in flight")
 
 
