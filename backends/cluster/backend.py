@@ -94,9 +94,10 @@ class DaskBackend(AnyioBackend):
     @property
     def client(self) -> distributed.Client:
         """The client that it talks through, which is opened when it is first asked for."""
-        return cast("distributed.Client", self._connected())
+        return cast("distributed.Client", self.connected())
 
-    def _connected(self) -> Client:
+    def connected(self) -> Client:
+        """Give the same, with the types that are used here."""
         with self._lock:
             if self._client is None or (self._closing is not None and self._client.status == "closed"):
                 self._client = self._opened()
@@ -133,7 +134,7 @@ class DaskBackend(AnyioBackend):
     async def _carry_out(self, run: Run, node: Node, value: Any, state: Any) -> End:
         if run.probe is not None:
             raise UsageError("a DaskBackend has no fault points: test with SimulatedBackend")
-        client = await anyio.to_thread.run_sync(self._connected)
+        client = await anyio.to_thread.run_sync(self.connected)
         if isinstance(value, Iterator):
             value = _listed(value)
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 import cloudpickle
+import distributed  # noqa: F401 - which registers how exceptions are pickled
 
 from mce.errors import ClusterError, Defect, RemoteError, brief
 from mce.pickling import main_by_code
@@ -104,6 +105,8 @@ def _packed(kind: type[pickle.Pickler], reducers: Any, value: Any) -> Packed:
     pickler.dump(value)
     return Packed(file.getvalue(), tuple(buffers))
 
+
+copyreg.pickle(Defect, Defect.__reduce__)  # a defect goes without what it was raised from, for whoever pickles it
 
 _Reducer = Callable[[Any], Any]
 

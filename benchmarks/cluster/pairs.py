@@ -114,7 +114,7 @@ def starting(here: Here, size: int) -> Trial:
 
 
 PAIRS = [
-    Workload("fan-out", fan_out, (2_000,), (100,), 5),
+    Workload("fan-out", fan_out, (2_000,), (100,), 3),
     Workload("chains", chains, (20,), (20,), 21),
     Workload("starting", starting, (1,), (1,), 21),
     Workload("large each", large, (100_000,), (5_000,), 5),

@@ -96,7 +96,7 @@ def opened(cluster: Cluster, folder: Path) -> Iterator[DaskBackend]:
 def _started(backend: DaskBackend) -> Client:
     try:
         with _interrupts_wait():
-            return backend.client
+            return backend.connected()
     except (ClusterError, OSError, RuntimeError) as failed:
         raise Broken(f"the cluster cannot be started: {failed}") from None
 

@@ -113,8 +113,11 @@ class Region(Op):
         raise NotImplementedError
 
 
-_NAMES_KEPT = 1_000
-"""How many names a block remembers: a watched loop asks for the same ones over and over."""
+_NAMES_KEPT = 100_000
+"""How many names a block remembers, for those who watch: a loop or a second run asks for the same ones again.
+
+The nodes and operations that they name take more memory than they do.
+"""
 
 
 class Block:
@@ -128,7 +131,7 @@ class Block:
     __slots__ = ("bound", "names", "ops", "ordinals", "sections", "single_call")
 
     def __init__(self) -> None:
-        self.names: dict[int, str] = {}
+        self.names: dict[int, str] = {}  # by how many operations follow, which is what an iterator tells
         self.ops: list[Op] = []
         self.ordinals: list[int] = []
         self.sections: list[tuple[int, Names]] = []
@@ -176,15 +179,20 @@ class Block:
 
     def name(self, ops: Iterator[Op]) -> str:
         """Name, within the scope, the operation that the iterator ``ops`` over this block gave last."""
-        at = len(self.ops) - length_hint(ops) - 1
+        left = length_hint(ops)
+        known = self.names.get(left)
+        return self._find_name(left) if known is None else known
+
+    def _find_name(self, left: int) -> str:
+        """Put together the name of the operation after which ``left`` come, and keep it."""
+        at = len(self.ops) - left - 1
         if at < 0:
             return self.sections[0][1].prefix().rstrip("/") if self.sections else ""
-        if (known := self.names.get(at)) is None:
-            section = bisect_right(self.sections, at, key=itemgetter(0)) - 1 if len(self.sections) > 1 else 0
-            known = self.sections[section][1].prefix() + numbered(self.ops[at].label, self.ordinals[at])
-            if len(self.names) < _NAMES_KEPT:
-                self.names[at] = known
-        return known
+        section = bisect_right(self.sections, at, key=itemgetter(0)) - 1 if len(self.sections) > 1 else 0
+        found = self.sections[section][1].prefix() + numbered(self.ops[at].label, self.ordinals[at])
+        if len(self.names) < _NAMES_KEPT:
+            self.names[left] = found
+        return found
 
     def __repr__(self) -> str:
         return f"<Block of {len(self.ops)}>"

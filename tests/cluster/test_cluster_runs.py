@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from mce import (
     ClusterError,
     DaskBackend,
+    Defect,
     Emitted,
     Flow,
     InlineBackend,
@@ -28,6 +30,7 @@ from mce import (
 from mce.backends.cluster import plan
 from mce.backends.cluster.sheet import Needs, Sheet
 from mce.engine.compile import compile_node
+from mce.errors import RemoteError
 from tests.cluster import work
 from tests.cluster.work import Tally, counts, double, inc, where
 
@@ -207,6 +210,16 @@ def test_a_run_goes_on_in_a_loop_of_trio(backend: DaskBackend) -> None:
         return await gather(inc, double).run(3, backend=backend)
 
     assert anyio.run(main, backend="trio").unwrap() == (4, 6)
+
+
+def test_a_defect_is_pickled_without_what_it_was_raised_from() -> None:
+    class Held(Exception):
+        def __reduce__(self) -> str:
+            raise TypeError("cannot be pickled")
+
+    defect = pickle.loads(pickle.dumps(Defect(Held("held"), "the traceback", "agent/search", 2, "tcp://worker")))
+    assert defect.cause == RemoteError("Held", "held")
+    assert (defect.traceback, defect.worker) == ("the traceback", "tcp://worker")
 
 
 def test_settled_failures_say_on_which_worker(client: Any, backend: DaskBackend) -> None:

@@ -51,7 +51,7 @@ def left_behind(dask_scheduler: Any) -> tuple[int, list[str]]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(client: Client) -> Iterator[None]:
+def nothing_is_left(client: Any) -> Iterator[None]:
     yield
     until(lambda: client.run_on_scheduler(left_behind) == (0, []))
 
@@ -68,14 +68,14 @@ def nothing_is_left(client: Client) -> Iterator[None]:
     ],
     ids=["gather", "threads", "declared"],
 )
-def test_a_limit_holds_over_all_workers(client: Client, tmp_path: Path, flow: Flow[Any, Any]) -> None:
+def test_a_limit_holds_over_all_workers(client: Any, tmp_path: Path, flow: Flow[Any, Any]) -> None:
     outcome = flow.run_sync(0, deps=str(tmp_path), backend=DaskBackend(client, chunk=1))
     assert most_at_once(tmp_path) == 2
     assert len(noted(tmp_path)) == 24
     assert len(set(outcome.unwrap())) == 2, "both workers take part"
 
 
-def test_a_limit_holds_over_the_chunks_of_an_each(client: Client, tmp_path: Path) -> None:
+def test_a_limit_holds_over_the_chunks_of_an_each(client: Any, tmp_path: Path) -> None:
     flow = pure(range(12)) >> each(limit(sharing.passes, TWO))
     assert flow.run_sync(deps=str(tmp_path), backend=DaskBackend(client, chunk=1)).ok
     assert (most_at_once(tmp_path), len(noted(tmp_path))) == (2, 24)
@@ -112,7 +112,7 @@ def test_one_name_with_two_sizes(backend: DaskBackend, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spread_from", [2, 64], ids=["on another worker", "in one task"])
-def test_a_limit_is_not_taken_inside_itself(client: Client, tmp_path: Path, spread_from: int) -> None:
+def test_a_limit_is_not_taken_inside_itself(client: Any, tmp_path: Path, spread_from: int) -> None:
     backend = DaskBackend(client, spread_from=spread_from, chunk=1)
     defect = sharing.inside_itself().run_sync(1, deps=str(tmp_path), backend=backend).defect
     assert defect is not None
@@ -146,7 +146,7 @@ def test_a_circuit_opens_over_all_workers(backend: DaskBackend, tmp_path: Path) 
         assert before < error.until < time.time() + FUSE.reset_after, "on the clock of the epoch"
 
 
-def test_a_circuit_within_itself_lets_everything_through(client: Client, tmp_path: Path) -> None:
+def test_a_circuit_within_itself_lets_everything_through(client: Any, tmp_path: Path) -> None:
     backend = DaskBackend(client, spread_from=2, chunk=1)
     flow = sharing.circuit_inside_itself(sharing.breaks)
     assert flow.run_sync(1, deps=str(tmp_path), backend=backend).value == ("OSError",) * 8
@@ -156,7 +156,7 @@ def test_a_circuit_within_itself_lets_everything_through(client: Client, tmp_pat
 
 
 @pytest.fixture(scope="module")
-def fragile() -> Iterator[Client]:
+def fragile() -> Iterator[Any]:
     with (
         LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0") as cluster,
         Client(cluster, set_as_default=False) as client,
@@ -164,7 +164,7 @@ def fragile() -> Iterator[Client]:
         yield client
 
 
-def test_a_holder_that_was_killed_gives_its_place_back(fragile: Client, tmp_path: Path) -> None:
+def test_a_holder_that_was_killed_gives_its_place_back(fragile: Any, tmp_path: Path) -> None:
     def kill() -> int:
         pid = int(until(lambda: noted(tmp_path))[0][1])
         (tmp_path / "killed").touch()
@@ -184,7 +184,7 @@ def test_a_holder_that_was_killed_gives_its_place_back(fragile: Client, tmp_path
     until(lambda: fragile.run_on_scheduler(left_behind) == (0, []))
 
 
-def test_who_holds_for_longer_than_a_lease_renews_it(client: Client, tmp_path: Path) -> None:
+def test_who_holds_for_longer_than_a_lease_renews_it(client: Any, tmp_path: Path) -> None:
     flow = gather(*[limit(sharing.holds_long, ONE)] * 2)
     assert flow.run_sync(1, deps=str(tmp_path), backend=DaskBackend(client, lease=0.5)).ok
     assert [what for what, _ in noted(tmp_path)] == ["+", "-"] * 2

@@ -11,6 +11,7 @@ from mce import errors
 from mce.errors import (
     BudgetExceeded,
     CircuitOpen,
+    ClusterError,
     Deadlock,
     Defect,
     DefinitionError,
@@ -29,6 +30,7 @@ from mce.errors import (
     RunCancelled,
     StateConflict,
     TimedOut,
+    Uncertain,
     UsageError,
     brief,
 )
@@ -36,6 +38,7 @@ from mce.errors import (
 SAMPLES: list[MceError] = [
     BudgetExceeded("steps", 10, "agent/search"),
     CircuitOpen("search", 12.5),
+    ClusterError("the scheduler is gone"),
     Deadlock(("agent/gather[0]", "agent/gather[1]")),
     Defect(ValueError("bad"), "Traceback", "agent/search", 2),
     DefinitionError("wrong"),
@@ -55,6 +58,7 @@ SAMPLES: list[MceError] = [
     StateConflict("log", ("gather[0]", "gather[1]"), (1, 2), "gather"),
     StateConflict("", (), (), "gather", problem="n: at most 10"),
     TimedOut(2.5, "agent/search"),
+    Uncertain("agent/pay", 2),
     UsageError("wrong moment"),
 ]
 

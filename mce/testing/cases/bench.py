@@ -24,6 +24,7 @@ from mce.errors import Defect, brief
 from mce.events import Event, StepStarted
 from mce.flow import NO_INPUT, Flow
 from mce.outcome import Outcome
+from mce.pickling import flatten
 
 __all__ = [
     "AnyFlow",
@@ -92,7 +93,7 @@ def alike(one: object, other: object) -> bool:
     if one == other:
         return True
     if isinstance(one, Flow) and isinstance(other, Flow):
-        return repr(one) == repr(other)
+        return alike(flatten(one.node), flatten(other.node))
     if type(one) is not type(other):
         return False
     match one, other:

@@ -69,16 +69,17 @@ async def cancelled(bench: Bench, flow: AnyFlow, *, held: int = 1) -> list[str]:
 
     Steps that wait for it are told that the scope is ``cancelled``.
     """
+    scope = anyio.CancelScope()
     with diary() as said:
 
-        async def cancel(scope: anyio.CancelScope) -> None:
+        async def cancel() -> None:
             await said.wait_for("begun", times=held)
             scope.cancel()
             said.append("cancelled")
 
         async with nothing_left(), anyio.create_task_group() as group:
-            with anyio.CancelScope() as scope:
-                group.start_soon(cancel, scope)
+            with scope:
+                group.start_soon(cancel)
                 await flow.run(backend=bench.make(), deps=said)
             group.cancel_scope.cancel()
         expect(scope.cancelled_caught, True, "that the cancellation came out of the run")
