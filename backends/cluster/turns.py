@@ -36,6 +36,9 @@ _RENEWALS = 3
 """How often a lease is renewed in its time."""
 
 _numbers = count()
+_MOMENT = 0.01
+"""Seconds that a task may wait for its turn without making room for others."""
+
 _waiting: dict[int, Callable[[dict[str, Any]], object]] = {}
 """Who waits for an answer, of all runs of this process."""
 
@@ -135,6 +138,9 @@ class _Elsewhere:
     async def _asked(self, visit: Visit) -> dict[str, Any]:
         self.numbers[visit], answer = self.turns.begin(self.what, self.declared)
         try:
+            await asyncio.wait({answer}, timeout=_MOMENT)
+            if not answer.done():  # who holds it may need the threads here to go on
+                self.turns.here.make_room()
             return await answer
         except BaseException:
             self.turns.end(self.numbers.pop(visit), None)

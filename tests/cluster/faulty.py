@@ -246,10 +246,19 @@ async def fails_after(ctx: Context[Any], begun: int) -> int:
 
 
 @step
-async def holds_or_fails(ctx: Context[Any], x: int) -> int:
-    if x == 1:
-        await fail_after(ctx, 1)
-    return await asyncio.to_thread(hold, ctx, x)
+def holds_or_fails(ctx: Context[Any], x: int) -> int:
+    if x != 1:
+        return hold(ctx, x)
+    while not lines(ctx.deps, "begin"):
+        time.sleep(0.005)
+    note(ctx, "failing")
+    raise ValueError("after all had begun")
+
+
+@step
+async def interrupts_after(ctx: Context[Any], begun: int) -> int:
+    await others_have_begun(ctx, begun)
+    raise KeyboardInterrupt
 
 
 @step

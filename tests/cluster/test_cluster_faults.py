@@ -136,6 +136,14 @@ def test_an_interrupt_in_a_step_ends_the_run_and_no_worker(
     assert set(client.scheduler_info()["workers"]) == workers
 
 
+def test_an_interrupt_stops_what_runs_beside_it(backend: DaskBackend, tmp_path: Path) -> None:
+    flow = iterate(gather(faulty.waits, faulty.interrupts_after) >> faulty.total, lambda _: True)
+    with pytest.raises(KeyboardInterrupt):
+        flow.run_sync(1, deps=str(tmp_path), backend=backend)
+    told = lines(tmp_path)
+    assert places(told, "begin") == places(told, "stopped") == [("iterate#0/gather[0]/waits", told[0].pid)]
+
+
 # -- fail-fast ---------------------------------------------------------------------------------------------------------
 
 

@@ -18,12 +18,14 @@ from mce import (
     Emitted,
     Flow,
     InlineBackend,
+    Limit,
     Outcome,
     StateConflict,
     each,
     gather,
     iterate,
     lift,
+    limit,
     pure,
     settle,
 )
@@ -260,3 +262,12 @@ def test_forks_in_forks_do_not_become_more_tasks_than_a_graph_should_have() -> N
     planner = plan.Planner(sheet, "run", Needs())
     planner.branches(block, (), 0, None)
     assert 900 < sheet.count < 10_000
+
+
+def test_who_holds_a_limit_goes_on_though_all_threads_wait_for_it(client: Any) -> None:
+    """Of six that take the limit, one has it and spreads a hundred branches; the others fill the threads."""
+    backend = DaskBackend(client, waiting=0, spread_from=50)
+    hundred: Any = lift(lambda _: range(100))
+    one: Any = limit(iterate(hundred >> each(work.wait_and_tell), until=bool), Limit("one", 1))
+    outcome = gather(*[one] * 6).run_sync(0, backend=backend)
+    assert [len(found) for found in outcome.unwrap()] == [100] * 6
