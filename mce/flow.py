@@ -64,9 +64,9 @@ class RunOptions(TypedDict, total=False):
     """The options that ``run``, ``run_sync``, ``stream`` and ``start`` share.
 
     ``deps`` is what steps find as ``ctx.deps``: an object, or a function or class that is called once to make it.
-    ``backend`` says where the flow runs (default ``LocalBackend()``), ``run_id`` names the run (default a new
-    one, of 128 random bits), ``trace`` keeps the events in the outcome, and ``validate`` checks what every step returns against its
-    annotation.
+    ``backend`` says where the flow runs (default ``LocalBackend()``), ``run_id`` names the run (default 128
+    random bits in hexadecimal), ``trace`` keeps the events in the outcome, and ``validate`` checks what every step
+    returns against its annotation.
     """
 
     deps: Any

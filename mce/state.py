@@ -191,11 +191,14 @@ def _applied(state: Any, change: Change, patched: Callable[[Any, Delta], Any]) -
     return rebuilt(state, {name: _applied(getattr(state, name), inner, patched) for name, inner in changes})
 
 
-def rebound(change: Change | None, state: Any) -> Change | None:
+def rebound(change: Change | None, state: Any, shape: Shape | None = None) -> Change | None:
     """Give ``change``, made to ``state`` in another process, with the reducers that this one knows of its class.
 
-    A reducer that was pickled by the code of its functions is not equal to the one that it was made of.
+    ``shape`` is that of the place where ``state`` stands, as for :func:`update_state`. A reducer that was pickled by
+    the code of its functions is not equal to the one that it was made of.
     """
+    if isinstance(change, Delta) and shape is not None and shape.reducer is not None:
+        return replace(change, reducer=shape.reducer)
     if isinstance(change, Fields):
         reducers = shape_of(state).reducers
         return Fields({name: _rebound(inner, state, name, reducers) for name, inner in change.changes.items()})

@@ -52,6 +52,7 @@ class Coordinator(SchedulerPlugin):
             "mce_published": self.published,
             "mce_claim": self.claim,
             "mce_record": self.record,
+            "mce_called": self.called,
             "mce_stop": self.stop,
             "mce_path": self.path,
         }
@@ -146,6 +147,12 @@ class Coordinator(SchedulerPlugin):
         """Keep what a call gave."""
         if run in self.cases:
             self.cases[run].calls[call] = data
+
+    def called(self, run: str, inside: str) -> str:
+        """Give the path of a call that was claimed and begins with ``inside``; empty if there is none."""
+        case = self.cases.get(run)
+        calls = () if case is None else case.calls
+        return next((call.rpartition("@")[0] for call in calls if call.startswith(inside)), "")
 
     # -- what is shared under a name ----------------------------------------------------------------------------------
 

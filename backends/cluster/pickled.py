@@ -106,7 +106,7 @@ def _packed(kind: type[pickle.Pickler], reducers: Any, value: Any) -> Packed:
     return Packed(file.getvalue(), tuple(buffers))
 
 
-copyreg.pickle(Defect, Defect.__reduce__)  # a defect goes without what it was raised from, for whoever pickles it
+copyreg.pickle(Defect, Defect.__reduce__)  # type: ignore[arg-type]  # a defect goes without what it was raised from, for whoever pickles it
 
 _Reducer = Callable[[Any], Any]
 

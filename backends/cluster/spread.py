@@ -54,7 +54,7 @@ class Spreader:
         self.here.make_room()
         scope, name = ("fork", uuid.uuid4().hex[:12]), uuid.uuid4().hex[:12]
         link = Link(client, lambda stopped, but: self.here.tell("mce-stop", scope=list(stopped), but=but))
-        around = Around(tuple(fiber.scopes()), fiber.attempt(), held_around(fiber))
+        around = Around(tuple(fiber.scopes()), fiber.attempt(), held_around(fiber), fiber.shape)
         reply_to = (await link.mail()).topic
         in_turn = region.limit is not None
         fork = Fork(program, (), 0, scope, self.scopes | {scope}, around, in_turn=in_turn, reply_to=reply_to)
@@ -78,7 +78,9 @@ class Spreader:
             raise
         finally:
             link.release(list(link.held))
-        ends, order = _ends(chunks, fiber.state, fan)
+        if called := await self.here.ask("mce_called", inside=f"{path}["):
+            fiber.forbid_repeat(called)
+        ends, order = _ends(chunks, fiber, fan)
         check_complete(region, ends)
         return ends, order
 
@@ -94,12 +96,12 @@ def _nothing() -> None:
     pass
 
 
-def _ends(chunks: list[Chunk], state: Any, fan: Fan) -> tuple[list[End | None], list[int]]:
+def _ends(chunks: list[Chunk], fiber: Fiber, fan: Fan) -> tuple[list[End | None], list[int]]:
     ends: list[End | None] = []
     order: list[int] = []
     for chunk in chunks:
         order.extend(chunk.low + found for found in chunk.order)
-        ends.extend(chunk.open(state))
+        ends.extend(chunk.open(fiber.state, fiber.shape))
     if fan.ordered:
         place = {low: number for number, low in enumerate(fan.order)}
         order.sort(key=lambda found: place.get(found, len(place)))

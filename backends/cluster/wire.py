@@ -17,6 +17,7 @@ from mce.engine.branches import End
 from mce.engine.fiber import Fault
 from mce.errors import ClusterError, Defect, StateConflict, brief
 from mce.outcome import Place
+from mce.reducers import Shape
 from mce.state import rebound
 
 __all__ = [
@@ -163,8 +164,8 @@ class Chunk:
         plain, found = unpack(self.packed)
         return [End(value, None, SAME, None) for value in found] if plain else found
 
-    def open(self, state: Any) -> list[End | None]:
-        """Give the ends of branches that started from ``state``."""
+    def open(self, state: Any, shape: Shape | None = None) -> list[End | None]:
+        """Give the ends of branches that started from ``state``, which stands in a place of that ``shape``."""
         found = self.ends()
         for end in found:
             if end is None:
@@ -172,7 +173,7 @@ class Chunk:
             if end.state is SAME:
                 end.state = state
             else:
-                end.change = rebound(end.change, end.state)
+                end.change = rebound(end.change, end.state, shape)
         return found
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -163,9 +163,9 @@ class Fiber:
                 return frame.attempt
         return self.begun_attempt
 
-    def forbid_repeat(self) -> None:
-        """Tell every retry around the step being called that it must not be called again."""
-        path = self.path()
+    def forbid_repeat(self, path: str | None = None) -> None:
+        """Tell every retry around that the step at ``path``, or else the one being called, must not be called again."""
+        path = path or self.path()
         for fiber in self.lineage():
             for frame in fiber.frames:
                 frame.forbid_repeat(path)

@@ -16,6 +16,7 @@ from mce.engine.blocks import Block, Op
 from mce.engine.branches import ForkRegion
 from mce.engine.dag import DagRegion
 from mce.engine.fiber import Fiber, Run
+from mce.reducers import Shape
 
 __all__ = ["Address", "Around", "block_at", "blocks_of", "part", "root_of"]
 
@@ -25,11 +26,15 @@ Address: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a part must know of what is around it: the scopes of its path, the attempt, the keys of what is held."""
+    """What a part must know of what is around it: the scopes of its path, the attempt, the keys of what is held.
+
+    ``shape`` is that of the place of the state that is in focus.
+    """
 
     scopes: tuple[str, ...] = ()
     attempt: int = 1
     held: tuple[Hashable, ...] = ()
+    shape: Shape | None = None
 
 
 def blocks_of(region: Op) -> list[Block]:
@@ -65,7 +70,7 @@ def part(block: Block, start: int, stop: int) -> Block:
 def root_of(run: Run, block: Block, state: Any, around: Around) -> Fiber:
     """Make the fiber that stands for all that is around a part of a run."""
     fiber = Fiber(run, block, state)
-    fiber.begun_attempt = around.attempt
+    fiber.begun_attempt, fiber.shape = around.attempt, around.shape
     fiber.begun_visits = [Visit(key) for key in around.held]
     if around.scopes:
         path = "/".join(around.scopes)

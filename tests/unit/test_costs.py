@@ -228,9 +228,9 @@ CALLS = [
     pytest.param(block_with_context, 7.1, id="of a step with a context"),
     pytest.param(loop, 1.1, id="a turn of a loop"),
     pytest.param(chained(inc.retry(recurs(1))), 4.1, id="retry"),
-    pytest.param(fan_out, 11.1, id="a branch"),
-    pytest.param(fan_out_of_pure, 10.1, id="a pure branch"),
-    pytest.param(each_limited, 8.1, id="an element"),
+    pytest.param(fan_out, 5.1, id="a branch"),
+    pytest.param(fan_out_of_pure, 7.1, id="a pure branch"),
+    pytest.param(each_limited, 2.1, id="an element"),
 ]
 
 
