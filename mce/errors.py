@@ -57,6 +57,7 @@ __all__ = [
     "Uncertain",
     "UsageError",
     "brief",
+    "words",
 ]
 
 _BRIEF = 120
@@ -71,6 +72,14 @@ def brief(value: object, limit: int = _BRIEF) -> str:
         text = f"<{type(value).__name__}: its repr raised {type(broken).__name__}>"
     text = " ".join(text.split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def words(raised: BaseException) -> str:
+    """Give the message of an exception, whatever its ``__str__`` does."""
+    try:
+        return str(raised)
+    except Exception as broken:
+        return f"<its str raised {type(broken).__name__}>"
 
 
 class MceError(Exception):
@@ -272,7 +281,7 @@ class Defect(MceError):
     def __str__(self) -> str:
         attempt = f" (attempt {self.attempt})" if self.attempt > 1 else ""
         worker = f" on {self.worker}" if self.worker else ""
-        return f"{type(self.cause).__name__}: {self.cause}{_at(self.path)}{attempt}{worker}"
+        return f"{type(self.cause).__name__}: {words(self.cause)}{_at(self.path)}{attempt}{worker}"
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -337,5 +346,5 @@ def _sendable(cause: BaseException) -> BaseException:
     try:
         pickle.loads(pickle.dumps(cause))
     except Exception:
-        return RemoteError(type(cause).__name__, str(cause))
+        return RemoteError(type(cause).__name__, words(cause))
     return cause

@@ -15,7 +15,7 @@ from returns.primitives.hkt import SupportsKindN
 from returns.result import Failure, Result, Success
 from typing_extensions import TypeVar
 
-from mce.errors import Defect, Failed, brief
+from mce.errors import Defect, Failed, brief, words
 from mce.records import dataclass
 
 __all__ = ["Outcome", "Place", "Sibling"]
@@ -181,7 +181,7 @@ class Outcome(_Kind, _Container[A, E, S]):
 
 def _what(error: object) -> str:
     if isinstance(error, Defect):
-        return f"{type(error.cause).__name__}: {brief(str(error.cause))}"
+        return f"{type(error.cause).__name__}: {brief(words(error.cause))}"
     return brief(error)
 
 

@@ -73,18 +73,19 @@ async def _chunk(at: Fork, name: str, low: int, high: int, before: Ended | Packe
     if end is None or inputs is None:
         return Chunk(low, high - low, (), None)
     branches = _branches(region, inputs, low)
-    alone = at.in_turn or runs_in_turn(branches)
+    alone = runs_in_turn(branches)
     run = await engine_run(here, alone=alone, scopes=at.scopes | {(name, low)}, spreads=at.spreads)
     fiber = root_of(run, part(block, at.at, at.at + 1), end.state, at.around)
     next(ops := iter(fiber.block.ops))
     fiber.ops = ops
-    clock = time.perf_counter if alone else time.thread_time
+    in_turn = at.in_turn or alone
+    clock = time.perf_counter if in_turn else time.thread_time
     begun = clock()
     if len(branches) == 1:
         ends: list[End | None] = [await run_branch(fiber, branches[0], branches[0].block)]
         order = [0]
     else:
-        ends, order = await region.run(fiber, branches, 1 if alone else None)
+        ends, order = await region.run(fiber, branches, 1 if in_turn else None)
     seconds = clock() - begun
     failed = sum(one is not None and one.fault is not None for one in ends)
     if failed and region.mode == "fail_fast":

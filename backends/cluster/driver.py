@@ -24,7 +24,6 @@ from mce.backends.cluster.fan import Fan
 from mce.backends.cluster.host import Spec
 from mce.backends.cluster.link import Link
 from mce.backends.cluster.outbox import opened
-from mce.backends.cluster.pickled import words
 from mce.backends.cluster.plan import Planner, cuts, is_driven, needs_of
 from mce.backends.cluster.sheet import Key, Needs, Sheet
 from mce.backends.cluster.wire import Ended, pack, raised_in
@@ -34,7 +33,7 @@ from mce.engine.branches import EachRegion, End, ForkRegion
 from mce.engine.compile import compile_node
 from mce.engine.fiber import Fault
 from mce.engine.pieces import Around
-from mce.errors import ClusterError, Defect
+from mce.errors import ClusterError, Defect, words
 from mce.events import Event, Listener
 from mce.outcome import Place
 from mce.syntax import Node

@@ -1,9 +1,10 @@
-"""Events on their way from a worker to whoever watches the run: gathered for a moment, then sent together."""
+"""Events on their way from a worker to whoever watches the run: at once, or if many come, together."""
 
 from __future__ import annotations
 
 import pickle
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
@@ -29,22 +30,27 @@ class Outbox:
         self.run_id = run_id
         self.lock = threading.Lock()
         self.kept: list[bytes] = []
+        self.sent = 0.0
 
     def tell(self, event: Event) -> None:
         """Send an event soon; may be called in any thread."""
         data = _packed(event)
         with self.lock:
             self.kept.append(data)
-            first = len(self.kept) == 1
-        if first:
+            first, quiet = len(self.kept) == 1, time.monotonic() - self.sent > _TOGETHER
+        if first and quiet:
+            self.flush()
+        elif first:
             self.worker.loop.add_callback(self.worker.loop.call_later, _TOGETHER, self.flush)
 
     def flush(self) -> None:
-        """Send what is kept."""
+        """Send what is kept; always in the worker's event loop, one after the other, so that the order holds."""
         with self.lock:
             kept, self.kept = self.kept, []
-        if kept:
-            self.worker.log_event(self.topic, {"run": self.run_id, "events": kept})
+            if kept:
+                self.sent = time.monotonic()
+                message = {"run": self.run_id, "events": kept}
+                self.worker.loop.add_callback(self.worker.log_event, self.topic, message)
 
 
 def _packed(event: Event) -> bytes:

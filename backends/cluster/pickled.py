@@ -21,10 +21,10 @@ from typing import Any
 import cloudpickle
 import distributed  # noqa: F401 - which registers how exceptions are pickled
 
-from mce.errors import ClusterError, Defect, RemoteError, brief
+from mce.errors import ClusterError, Defect, RemoteError, brief, words
 from mce.pickling import main_by_code
 
-__all__ = ["Packed", "arrives", "pack", "sendable_error", "unpack", "words"]
+__all__ = ["Packed", "arrives", "pack", "sendable_error", "unpack"]
 
 
 class Packed:
@@ -88,14 +88,6 @@ def sendable_error(error: Any) -> Any:
     if arrives(error):
         return error
     return RemoteError(type(error).__name__, words(error) if isinstance(error, BaseException) else brief(error))
-
-
-def words(raised: BaseException) -> str:
-    """Give the message of an exception, whatever its ``__str__`` does."""
-    try:
-        return str(raised)
-    except Exception as broken:
-        return f"<its str raised {type(broken).__name__}>"
 
 
 def _packed(kind: type[pickle.Pickler], reducers: Any, value: Any) -> Packed:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from distributed import get_worker
+from distributed import Worker, get_worker
 
 from mce import Context, Flow, do, pure, step
 
@@ -20,6 +20,7 @@ __all__ = [
     "add_step",
     "again",
     "emitting",
+    "executing",
     "failing",
     "failing_step",
     "increment",
@@ -171,6 +172,11 @@ async def emitting(ctx: Context[Any], times: int) -> int:
         ctx.emit(time.time())
         await anyio.sleep(_PAUSE)
     return times
+
+
+def executing(dask_worker: Worker) -> int:
+    """Say how many calls run on a worker now."""
+    return len(dask_worker.state.executing)
 
 
 def logging(topic: str, times: int) -> int:

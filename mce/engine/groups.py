@@ -151,8 +151,8 @@ class _Native:
 
     __slots__ = ("_loop", "_raised", "_scope", "_tasks", "_waiting")
     by_task: ClassVar[dict[Any, Any]]
-    make_scope: ClassVar[Callable[[], Any]]
-    make_state: ClassVar[Callable[[], Any]]
+    make_scope: ClassVar[Any]
+    make_state: ClassVar[Any]
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

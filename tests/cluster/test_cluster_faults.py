@@ -508,17 +508,16 @@ def test_a_call_is_not_made_again_when_its_result_is_lost(lasting: Commands, tmp
             "after all had begun",
         ),
         (race(pure(1) >> faulty.wins_after, faulty.holds), 1),
-        (pure((1, 2)) >> each(faulty.holds_or_fails), "after all had begun"),
         (faulty.dag_that_fails(), "after all had begun"),
     ],
-    ids=["gather", "nested", "race", "each", "dag"],
+    ids=["gather", "nested", "race", "dag"],
 )
 def test_what_decided_is_found_again_when_it_is_lost(lasting: Commands, tmp_path: Path, flow: Any, wanted: Any) -> None:
     """A branch fails, or wins, and others are stopped; its worker is killed before they have ended."""
     lasting.workers.append(lasting.add_worker())
     with DaskBackend(lasting.address) as backend, ThreadPoolExecutor(1) as pool:
         client: Any = backend.client
-        until(lambda: len(client.nthreads()) == 2)
+        until(lambda: len(client.nthreads()) >= 2)
 
         def kill() -> None:
             decider = until(lambda: lines(tmp_path, "failing"))[0].pid

@@ -259,7 +259,7 @@ def test_calls_to_compile(make: Make, bound: float) -> None:
 
 @pytest.mark.parametrize(
     ("run", "bound"),
-    [pytest.param(tracing, 8.8, id="two events a step"), pytest.param(streaming, 12.8, id="and handed over")],
+    [pytest.param(tracing, 5.1, id="two events a step"), pytest.param(streaming, 9.1, id="and handed over")],
 )
 def test_calls_for_a_listener(run: Callable[[AnyFlow], Awaitable[bool]], bound: float) -> None:
     def count(flow: AnyFlow) -> int:

@@ -6,8 +6,9 @@ import inspect
 import pickle
 
 import pytest
+from returns.result import Failure
 
-from mce import errors
+from mce import Outcome, errors
 from mce.errors import (
     BudgetExceeded,
     CircuitOpen,
@@ -113,6 +114,16 @@ def test_a_cause_that_cannot_be_pickled_arrives_with_its_type_and_message() -> N
 class Broken:
     def __repr__(self) -> str:
         raise RuntimeError
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def test_a_cause_without_words_does_not_silence_the_defect() -> None:
+    assert str(Defect(Mute(), "", "agent/search")) == "Mute: <its str raised RuntimeError> at agent/search"
+    assert repr(Outcome(Failure(Defect(Mute())), None)) == "Outcome(failed: Mute: '<its str raised RuntimeError>')"
 
 
 def test_brief_never_raises_and_never_runs_long() -> None:

@@ -94,3 +94,51 @@ def test_the_first_of_several_interrupts_is_raised_bare() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupt.run_sync()
+
+
+def test_a_run_that_is_cancelled_from_within_is_cancelled() -> None:
+    """A step cancels the task that it is in, which nobody else does."""
+
+    @step
+    async def give_up() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await give_up.run()
+
+    run(main())
+
+
+def test_the_cancellations_of_anyio_and_of_asyncio_both_reach_a_run_and_its_caller() -> None:
+    log = list[str]()
+
+    @step
+    async def hang() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                for _ in range(3):
+                    await asyncio.sleep(0)
+            log.append("released")
+
+    async def main() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        with anyio.CancelScope() as around:
+            asyncio.get_running_loop().call_later(0, around.cancel)
+            await gather(hang, hang).run()
+        assert around.cancelled_caught
+        assert log == ["released", "released"]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await gather(hang, hang).run()
+        assert log == ["released"] * 4
+        assert task.cancelling() == 0
+        await asyncio.sleep(0)  # at which nothing is left that would cancel
+
+    run(main())
