@@ -15,6 +15,7 @@ from mce.backends.capacity import WORKER, Capacity, Hold
 from mce.backends.whereabouts import awaiting, fiber_among
 from mce.combinators.flights import Kept
 from mce.combinators.limits import LimitGuard
+from mce.engine.groups import is_group
 from mce.errors import Deadlock
 
 __all__ = ["deadlock"]
@@ -105,4 +106,5 @@ def _user_line(frames: list[FrameType]) -> str:
 
 def _waits_for_its_own(frames: list[FrameType]) -> bool:
     """Whether a task does nothing but wait for tasks that it started, which tell why themselves."""
-    return bool(frames) and isinstance(frames[-1].f_locals.get("self"), anyio.abc.TaskGroup | asyncio.TaskGroup)
+    waiting = frames[-1].f_locals.get("self") if frames else None
+    return isinstance(waiting, anyio.abc.TaskGroup | asyncio.TaskGroup) or is_group(waiting)

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary, ref
 
 import anyio
 
-__all__ = ["Group", "open_group", "run_apart"]
+__all__ = ["Group", "is_group", "open_group", "run_apart"]
 
 T = TypeVar("T")
 Main = Callable[..., Coroutine[Any, Any, None]]
@@ -233,6 +233,11 @@ class _Native:
                 except asyncio.CancelledError as found:
                     cancelled = found
         return cancelled
+
+
+def is_group(found: object) -> bool:
+    """Whether ``found`` is a group of ours, whose host waits for tasks that it started."""
+    return isinstance(found, _Anyio | _OnTrio | _Native)
 
 
 @cache

@@ -237,13 +237,14 @@ def check_nothing_is_left(client: Any) -> None:
 
 HELD = bracket(faulty.opens, faulty.waits, faulty.closes)
 
+works: Any = faulty.works
 WAITING: dict[str, tuple[Flow[Any, Any, Any, Any], int]] = {
     "chain": (faulty.works >> faulty.waits >> faulty.works, 2),
     "bracket": (HELD, 1),
     "plain step": (faulty.same >> faulty.blocks >> faulty.works, 1),
-    "gather": (gather(faulty.waits, HELD, faulty.same >> faulty.waits) >> faulty.works, 3),
+    "gather": (gather(faulty.waits, HELD, faulty.same >> faulty.waits) >> works, 3),
     "race": (race(faulty.waits, HELD), 2),
-    "each": (pure(range(300)) >> each(HELD) >> faulty.works, 4),
+    "each": (pure(range(300)) >> each(HELD) >> works, 4),
     "limited each": (pure(range(300)) >> each(HELD, limit=3), 3),
     "loop with an each": (iterate(pure(range(70)) >> each(HELD) >> faulty.same, lambda _: True), 4),
     "retry": (faulty.waits.retry(recurs(3)).timeout(3600), 1),
@@ -437,7 +438,7 @@ def test_a_killed_worker_changes_no_outcome(fragile: tuple[Any, Any], tmp_path: 
     ],
 )
 def test_a_step_that_ends_its_workers_is_named(tmp_path: Path, put: str, where: str, flow: Any) -> None:
-    setting: Any = dask.config.set
+    setting: Any = getattr(dask, "config").set  # noqa: B009 - which Dask does not export to type checkers
     once_more = setting({"distributed.scheduler.allowed-failures": 1})
     with (
         once_more,
@@ -535,7 +536,8 @@ def test_what_decided_is_found_again_when_it_is_lost(lasting: Commands, tmp_path
 
 @pytest.mark.parametrize("how", ["run_sync", "run", "stream"])
 def test_a_scheduler_that_goes_away_ends_the_run(tmp_path: Path, how: str) -> None:
-    flow = gather(faulty.waits, pure(range(100)) >> each(faulty.waits)) >> faulty.total
+    total: Any = faulty.total
+    flow = gather(faulty.waits, pure(range(100)) >> each(faulty.waits)) >> total
 
     async def stream() -> Any:
         return [event async for event in flow.stream(1, deps=str(tmp_path), backend=backend)]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import Client, LocalCluster
 
 from mce import (
     CircuitOpen,
@@ -29,6 +28,7 @@ from mce import (
     rate_limit,
     settle,
 )
+from mce.backends.cluster.client import connect, local_cluster
 from mce.errors import DefinitionError, UsageError
 from tests.cluster import sharing
 from tests.cluster.sharing import FUSE, ONE, RATE, TWO, most_at_once, noted
@@ -157,11 +157,11 @@ def test_a_circuit_within_itself_lets_everything_through(client: Any, tmp_path: 
 
 @pytest.fixture(scope="module")
 def fragile() -> Iterator[Any]:
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0") as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
+    cluster = local_cluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0")
+    client = connect(cluster)
+    yield client
+    client.close()
+    cluster.close()
 
 
 def test_a_holder_that_was_killed_gives_its_place_back(fragile: Any, tmp_path: Path) -> None:
