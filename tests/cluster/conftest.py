@@ -11,13 +11,13 @@ from mce import DaskBackend
 from mce.backends.cluster.client import connect, local_cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[Any]:
     with local_cluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0") as cluster:
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(cluster: Any) -> Iterator[Any]:
     client = connect(cluster)
     yield client

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -565,7 +566,7 @@ def test_a_scheduler_that_goes_away_ends_the_run(tmp_path: Path, how: str) -> No
 
 
 def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mce.backends.cluster.backend._CONNECT", 0.5)
+    monkeypatch.setattr(sys.modules[DaskBackend.__module__], "_CONNECT", 0.5)
     with socket.socket() as taken:  # and not listened to
         taken.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
