@@ -85,9 +85,9 @@ def test_a_thing_is_found_under_its_public_name(
 
 
 def test_a_document_has_the_text_its_other_names_and_what_it_belongs_to(index: Path) -> None:
-    group = named(index, "asyncio.TaskGroup")
-    assert group.text.startswith("Asynchronous context manager for managing groups of tasks.")
-    assert "asyncio.taskgroups.TaskGroup" in group.also
+    semaphore = named(index, "asyncio.Semaphore")
+    assert semaphore.text.startswith("A Semaphore implementation.")
+    assert "asyncio.locks.Semaphore" in semaphore.also
     cancel = named(index, "asyncio.Task.cancel")
     assert cancel.parent == named(index, "asyncio.Task").text.partition("\n\n")[0]
     assert "secrets.choice" in named(index, "random.choice").also
