@@ -14,7 +14,6 @@ from typing import Any
 from weakref import WeakSet
 
 import anyio
-from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
 from mce.backends.cluster.chunks import Fork
@@ -114,7 +113,7 @@ class Driver:
     async def _end(self, future: Future) -> End | None:
         try:
             found: Ended = await self.link.call(future.result)
-        except (KilledWorker, FutureCancelledError, Exception) as broken:
+        except Exception as broken:
             self.link.check()
             return End(None, await self._lost(broken), self.spec.state, None)
         try:

@@ -1,7 +1,9 @@
 """Where branches meet: ``Par``, ``Each`` and ``Race``, concurrently or in turn, and how their ends are joined.
 
-A branch starts from the state at the fork and carries the change it made. ``Forks`` decides after every branch that
+A branch starts from the state at the fork and carries the change it made. ``is_over`` decides after every branch that
 ended whether the others still matter; ``meet`` then joins values, faults and changes by the rules of design 5.
+
+At once and in turn stand in one module, though it is long: they are two ways through the same rules.
 """
 
 from __future__ import annotations
@@ -112,7 +114,8 @@ class ForkRegion(Region):
     ) -> tuple[list[End | None], list[int]]:
         """Run ``branches``, at most ``limit`` at once, till the others do not matter; give their ends, and the order.
 
-        The one call that a branch often is needs no interpreter, unless it gives or raises more than a value.
+        The one call that a branch often is needs no interpreter, unless it gives or raises more than a value. Long on
+        purpose: what stands here is paid for every branch.
         """
         count = len(branches)
         ends: list[End | None] = [None] * count
