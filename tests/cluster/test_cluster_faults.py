@@ -222,18 +222,19 @@ def left(client: Any) -> list[Any]:
     return [part for pair in found for part in pair if part]
 
 
-def until(condition: Callable[[], Any]) -> Any:
-    """Wait till something is so in other processes, and give what it is."""
-    for _ in range(2_000):
+def until(condition: Callable[[], Any], missing: Callable[[], Any] = lambda: "it never came to be so") -> Any:
+    """Wait till something is so in other processes, and give what it is; ``missing`` tells what is in its way."""
+    ends = time.monotonic() + 30
+    while time.monotonic() < ends:
         if found := condition():
             return found
         time.sleep(0.01)
-    raise AssertionError("it never came to be so")
+    raise AssertionError(missing())
 
 
 def check_nothing_is_left(client: Any) -> None:
     """Wait till all is gone that is on its way out: messages to workers are not waited for by a run."""
-    until(lambda: not left(client))
+    until(lambda: not left(client), lambda: left(client))
 
 
 HELD = bracket(faulty.opens, faulty.waits, faulty.closes)

@@ -36,24 +36,27 @@ from tests.cluster.sharing import FUSE, ONE, RATE, TWO, most_at_once, noted
 pytestmark = pytest.mark.timeout(60)
 
 
-def until(found: Callable[[], Any]) -> Any:
-    """Wait for ``found()`` to be true, and give it."""
+def until(found: Callable[[], Any], missing: Callable[[], Any] = lambda: "it never came to be so") -> Any:
+    """Wait for ``found()`` to be true, and give it; ``missing`` tells what is in its way."""
+    ends = time.monotonic() + 30
     while not (value := found()):
+        if time.monotonic() > ends:
+            raise AssertionError(missing())
         time.sleep(0.01)
     return value
 
 
-def left_behind(dask_scheduler: Any) -> tuple[int, list[str]]:
-    """Say how many runs the coordinator has, and which tasks of its own."""
+def left_behind(dask_scheduler: Any) -> list[str]:
+    """Say which runs the coordinator has, and which tasks of its own."""
     coordinator = dask_scheduler.plugins.get("mce-1")
     names = [str(task.get_coro()) for task in asyncio.all_tasks()]
-    return len(coordinator.cases), [name for name in names if "Shelf" in name]
+    return [*coordinator.cases, *(name for name in names if "Shelf" in name)]
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(client: Any) -> Iterator[None]:
     yield
-    until(lambda: client.run_on_scheduler(left_behind) == (0, []))
+    until(lambda: not client.run_on_scheduler(left_behind), lambda: client.run_on_scheduler(left_behind))
 
 
 # -- limits ------------------------------------------------------------------------------------------------------------
@@ -181,7 +184,7 @@ def test_a_holder_that_was_killed_gives_its_place_back(fragile: Any, tmp_path: P
     assert whole[0] == ("+", killed)
     assert [what for what, _ in whole[1:]] == ["+", "-"] * (len(whole) // 2), "one at a time"
     assert all(pid != killed for _, pid in whole[1:])
-    until(lambda: fragile.run_on_scheduler(left_behind) == (0, []))
+    until(lambda: not fragile.run_on_scheduler(left_behind), lambda: fragile.run_on_scheduler(left_behind))
 
 
 def test_who_holds_for_longer_than_a_lease_renews_it(client: Any, tmp_path: Path) -> None:
