@@ -76,12 +76,12 @@ class Driver:
             await self.link.call(self._open, data.plain())
             return await self._run(await self.link.scatter(self.sheet, first) if large else None)
         finally:
+            del mail.readers[self.case]
             with anyio.CancelScope(shield=True):
-                self._tell()
                 self.link.release(self.link.held)
-                del mail.readers[self.case]
                 with suppress(ClusterError):  # with the scheduler, all is gone
                     await self.link.call(self._close)
+            self._tell()
 
     async def _run(self, first: Key | None) -> End:
         try:

@@ -9,6 +9,7 @@ import hashlib
 import io
 import shutil
 import sys
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
@@ -26,6 +27,9 @@ __all__ = ["PrintsToClient", "Sources", "sources_below"]
 
 _LARGEST = 64 * 2**20
 """How many bytes of files are sent to every worker at most."""
+
+_LINE = 0.1
+"""Seconds for which the beginning of a printed line waits for its end."""
 
 
 class Sources(WorkerPlugin):
@@ -176,16 +180,40 @@ class PrintsToClient(WorkerPlugin):
 
 
 class _Prints(io.TextIOBase):
-    """A text stream whose writes go to the client as Dask's own ``distributed.print`` does it."""
+    """A text stream whose writes go to the client as Dask's own ``distributed.print`` does it.
+
+    ``print`` writes its arguments one by one: a thread's text goes when its line is whole, so that lines of threads and
+    workers are not mixed, and what ends with no line break goes a moment later.
+    """
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
+        self._lock = threading.Lock()
+        self._begun: dict[int, str] = {}
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str, /) -> int:
-        told: dict[str, Any] = {"args": (text,), "sep": None, "end": "", "file": None, "flush": False}
-        if text:
-            self.worker.log_event("print", told)
+        thread = threading.get_ident()
+        with self._lock:
+            whole, ending, begun = (self._begun.pop(thread, "") + text).rpartition("\n")
+            if begun:
+                self._begun[thread] = begun
+        self._send(whole + ending)
+        if begun:
+            self.worker.loop.add_callback(self.worker.loop.call_later, _LINE, self._flush, thread)
         return len(text)
+
+    def flush(self) -> None:
+        self._flush(threading.get_ident())
+
+    def _flush(self, thread: int) -> None:
+        with self._lock:
+            text = self._begun.pop(thread, "")
+        self._send(text)
+
+    def _send(self, text: str) -> None:
+        if text:
+            told: dict[str, Any] = {"args": (text,), "sep": None, "end": "", "file": None, "flush": False}
+            self.worker.log_event("print", told)

@@ -10,7 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 from textwrap import dedent
@@ -18,7 +21,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from mce.backends.cluster.uploads import Sources, sources_below
+from mce.backends.cluster.uploads import Sources, _Prints, sources_below
 from mce.cli import main
 from mce.cli.cluster import Cluster
 from mce.errors import DefinitionError
@@ -266,6 +269,55 @@ def test_without_dask(mce: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_options_that_were_said() -> None:
     assert Cluster().said == []
     assert Cluster("tls://a:1", tls_ca=Path("a"), tls_key=Path("b")).said == ["--scheduler", "--tls-ca", "--tls-key"]
+
+
+# -- what steps print -------------------------------------------------------------------------------------------------
+
+
+class _PrintedBy:
+    """Stands for a worker: keeps what it is to send, and what its event loop is to call later."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.later: list[Callable[[], object]] = []
+        self.loop = self
+
+    def log_event(self, topic: str, told: dict[str, Any]) -> None:
+        assert (topic, told["end"]) == ("print", "")
+        self.sent += told["args"]
+
+    def add_callback(self, call: Any, *args: Any) -> None:
+        call(*args)
+
+    def call_later(self, seconds: float, call: Any, *args: Any) -> None:
+        self.later.append(partial(call, *args))
+
+
+def test_a_line_is_sent_whole_whatever_other_threads_print() -> None:
+    worker: Any = _PrintedBy()
+    prints = _Prints(worker)
+    turns = threading.Barrier(2)
+
+    def line(*words: str) -> None:
+        for word in words:
+            turns.wait(timeout=30)
+            prints.write(word)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(line, ("an", "red"), (" ", " "), ("apple", "pear"), ("\n", "\n")))
+    assert sorted(worker.sent) == ["an apple\n", "red pear\n"]
+
+
+def test_a_line_that_is_not_ended_is_sent_a_moment_later() -> None:
+    worker: Any = _PrintedBy()
+    prints = _Prints(worker)
+    print("a\nb", end="", file=prints)
+    assert worker.sent == ["a\n"]
+    for call in worker.later:
+        call()
+    assert worker.sent == ["a\n", "b"]
+    print("c", end="", file=prints, flush=True)
+    assert worker.sent == ["a\n", "b", "c"]
 
 
 # -- processes of its own ---------------------------------------------------------------------------------------------
