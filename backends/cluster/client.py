@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 import distributed
@@ -28,6 +28,7 @@ class Client(Protocol):
     id: str
     status: str
     scheduler: Any
+    loop: Any
     security: Any
     asynchronous: bool
 
@@ -35,7 +36,6 @@ class Client(Protocol):
     def gather(self, futures: Sequence[Future], /) -> Sequence[Any]: ...
     def scatter(self, data: Any, /, *, broadcast: bool, hash: bool) -> Any: ...
     def nthreads(self) -> dict[str, int]: ...
-    def sync(self, fn: Callable[[], Coroutine[Any, Any, Any]], /) -> Any: ...
     def subscribe_topic(self, topic: str, handler: Callable[[Any], object], /) -> None: ...
     def register_plugin(self, plugin: Any, /) -> Any: ...
     def close(self) -> None: ...

@@ -66,21 +66,22 @@ class Driver:
         """Run to the end and give it."""
         self.link = Link(self.client, self._stop)
         self.sheet = Sheet(f"0{self.case[:9]}")
+        if self.client not in _registered:
+            await self.link.call(register, self.client)
         mail = await self.link.mail()
         self.spec = self.make_spec(self.case, mail.topic if self.listener is not None else None)
         first = Ended(pack((self.spec.input, None, self.spec.state, None, None)))  # what cannot be sent is found here
         large = first.__sizeof__() > _LARGE
-        data = pack(replace(self.spec, input=None) if large else self.spec)
+        data = pack(replace(self.spec, input=None) if large else self.spec).plain()
         mail.readers[self.case] = self._hear
+        ours = {"run": self.case, "client": self.client.id, "lease": self.spec.lease}
+        self.opening = self.link.ask("mce_open", spec=data, **ours)
         try:
-            await self.link.call(self._open, data.plain())
             return await self._run(await self.link.scatter(self.sheet, first) if large else None)
         finally:
             del mail.readers[self.case]
-            with anyio.CancelScope(shield=True):
-                self.link.release(self.link.held)
-                with suppress(ClusterError):  # with the scheduler, all is gone
-                    await self.link.call(self._close)
+            self.link.release(self.link.held)
+            self._close()
             self._tell()
 
     async def _run(self, first: Key | None) -> End:
@@ -99,7 +100,7 @@ class Driver:
     async def _stopped(self) -> None:
         """Stop all of the run and wait for its end."""
         with suppress(ClusterError):  # with the scheduler, all is gone
-            await self.link.stop(())
+            await self.link.stop((), ())
             await self._wait(self.link.held)
 
     async def _wait(self, futures: list[Future]) -> None:
@@ -129,7 +130,7 @@ class Driver:
         path, worker = "", ""
         if isinstance(broken, KilledWorker):
             key, worker, times = broken.task, broken.last_worker.address, broken.allowed_failures + 1
-            path = await self.link.call(lambda: self._ask("mce_path", key=key))
+            path = await self._ask("mce_path", key=key)
             problem = (
                 f"the worker that ran the task at {path or key} was lost, {times} time{'s' * (times > 1)} in a row, "
                 f"at last {worker}: a step of it may take more memory than a worker has, or end its process"
@@ -164,7 +165,7 @@ class Driver:
                     branches = planner.branches(root, (), cut.at, before)
                 start, joins = cut.at + 1, True
         assert before is not None
-        (last,) = await self.link.submit(self.sheet, [before])
+        (last,) = await self._submit([before])
         return last
 
     async def _fan(self, root: Block, at: int, before: Key | None) -> tuple[list[Key], tuple[int, ...] | None]:
@@ -175,7 +176,7 @@ class Driver:
             assert before is not None
             size = await self._reached(region, before)
         elif before is not None:
-            await self.link.submit(self.sheet, [before])
+            await self._submit([before])
         if not size:
             return [], None
         scope, name = (at,), uuid.uuid4().hex[:12]
@@ -210,7 +211,7 @@ class Driver:
             reply_to=(await self.link.mail()).topic,
         )
         data = pack(fork).plain()
-        await self.link.call(lambda: self._ask("mce_publish", name=name, data=data))
+        await self._ask("mce_publish", name=name, data=data)
         if keys is None:
             keys = [future.key for future in await fan.run()]
         return keys, tuple(fan.order) if fan.ordered else None
@@ -218,7 +219,7 @@ class Driver:
     async def _reached(self, region: EachRegion, before: Key) -> int:
         """Say how many branches an ``each`` has; none if it is not reached."""
         number = self.sheet.add("width", region.name, width, before, needs=self.needs)
-        _, found = await self.link.submit(self.sheet, [before, number])
+        _, found = await self._submit([before, number])
         await self._wait([found])
         size, reached = await self._width(found)
         return size if reached else 0
@@ -233,21 +234,26 @@ class Driver:
 
     # -- the coordinator, and events ----------------------------------------------------------------------------------
 
-    def _open(self, data: Any) -> None:
-        register(self.client)
-        self._ask("mce_open", client=self.client.id, spec=data, lease=self.spec.lease)
+    async def _ask(self, route: str, **message: Any) -> Any:
+        """Ask the coordinator about the run, which is to be open by then."""
+        await self.link.answer(self.opening)
+        return await self.link.answer(self.link.ask(route, run=self.case, **message))
+
+    async def _stop(self, scope: Any, but: Any) -> None:
+        await self._ask("mce_stop", scope=list(scope), but=list(but))
+
+    async def _submit(self, keys: list[Key]) -> list[Future]:
+        await self.link.answer(self.opening)
+        return await self.link.submit(self.sheet, keys)
 
     def _close(self) -> None:
-        self._ask("mce_close")
+        """Have the cluster forget the run, and do not wait for that: nothing keeps it from happening."""
 
-    def _stop(self, scope: Any, but: Any) -> None:
-        self._ask("mce_stop", scope=list(scope), but=list(but))
+        def opened(_: object) -> None:
+            with suppress(ClusterError):  # with the scheduler, all is gone
+                self.link.ask("mce_close", run=self.case)
 
-    def _ask(self, route: str, **message: Any) -> Any:
-        async def asking() -> Any:
-            return await getattr(self.client.scheduler, route)(run=self.case, **message)
-
-        return self.client.sync(asking)
+        self.opening.add_done_callback(opened)
 
     def _hear(self, message: dict[str, Any]) -> None:
         opened(message, self.events.append)

@@ -1,31 +1,37 @@
 """How whoever drives tasks, the caller's process or a task on a worker, talks to the cluster.
 
-Dask's client blocks; it is called in threads, so that the event loop of the run, asyncio's or trio's, goes on.
+Dask's client blocks; it is called in threads, so that the event loop of the run, asyncio's or trio's, goes on. What is
+asked of the scheduler alone is awaited in the client's own event loop.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future as Answer
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
-import anyio.to_thread
 
 from mce.backends.cluster.client import Client, Future, future_of
 from mce.backends.cluster.sheet import Key, Sheet
-from mce.engine.tasks import caller_from_threads
+from mce.engine.tasks import Waiter, caller_from_threads, waiter_maker
 from mce.errors import ClusterError
 
-__all__ = ["Link"]
+__all__ = ["Answer", "Link"]
 
 T = TypeVar("T")
 
 _WATCH = 0.1
 """Seconds between two looks at whether the scheduler is still there."""
+
+_threads = ThreadPoolExecutor(32, "mce-cluster")
 
 
 class _Mail:
@@ -48,11 +54,14 @@ _opening = threading.Lock()
 
 
 class Link:
-    """A client, with what a run needs of it. To be made in the event loop of the run."""
+    """A client, with what a run needs of it. To be made in the event loop of the run.
 
-    def __init__(self, client: Client, stop: Callable[[Any, Any], None]) -> None:
+    ``stop(scope, but)`` stops what runs in a scope, except what is ``but`` or in it.
+    """
+
+    def __init__(self, client: Client, stop: Callable[[Any, Any], Awaitable[None]]) -> None:
         self.client = client
-        self._stop = stop
+        self.stop = stop
         self._soon = caller_from_threads()
         self._news = anyio.Event()
         self.held: list[Future] = []
@@ -61,7 +70,8 @@ class Link:
 
     async def mail(self) -> _Mail:
         """Give the mail of the client, which is opened at the first time."""
-        return await self.call(self._opened)
+        found = _mail.get(self.client)
+        return found if found is not None else await self.call(self._opened)
 
     def _opened(self) -> _Mail:
         with _opening:
@@ -97,34 +107,48 @@ class Link:
             f"Start a scheduler and run the flow again"
         )
 
-    async def call(self, fn: Callable[..., T], *args: Any) -> T:
-        """Call ``fn``, which blocks, in a thread; raises :class:`mce.ClusterError` as soon as the scheduler is gone.
+    async def answer(self, asked: Answer[T]) -> T:
+        """Wait for what was asked for; raises :class:`mce.ClusterError` as soon as the scheduler is gone.
 
-        It is not left before that, so that what it submits is known.
+        It is not left before that, not even when the run is cancelled, so that what was submitted is known.
         """
-        self.check()
-        given: list[T] = []
-        broken: list[Exception] = []
-
-        async def calling() -> None:
-            try:
-                given.append(await anyio.to_thread.run_sync(fn, *args, abandon_on_cancel=True))
-            except Exception as raised:
-                broken.append(raised)
-            group.cancel_scope.cancel()
-
+        make_waiter, cancelled = waiter_maker(), None
         with anyio.CancelScope(shield=True):
-            async with anyio.create_task_group() as group:
-                group.start_soon(calling)
-                while self.client.status == "running":  # noqa: ASYNC110  (of which the client tells nobody)
-                    await anyio.sleep(_WATCH)
-                group.cancel_scope.cancel()
-            if broken and isinstance(broken[0], OSError):  # the client may not have seen yet what that comes of
+            while not asked.done():
+                waiter = make_waiter()
+                asked.add_done_callback(partial(self._ring, waiter))
+                try:
+                    with anyio.move_on_after(_WATCH):
+                        await waiter
+                    if not asked.done():
+                        self.check()
+                except asyncio.CancelledError as native:  # asyncio's own, which no scope holds back
+                    cancelled = native
+            if isinstance(asked.exception(), OSError):  # the client may not have seen yet what that comes of
                 await anyio.sleep(_WATCH)
-        if given:
-            return given[0]
+                self.check()
+        if cancelled is not None:
+            raise cancelled
+        return asked.result()
+
+    def _ring(self, waiter: Waiter, _: object) -> None:
+        with suppress(RuntimeError):  # the event loop of the run is gone, and nobody waits
+            self._soon(lambda: None if waiter.done() else waiter.set_result(None))
+
+    def ask(self, route: str, **message: Any) -> Answer[Any]:
+        """Ask the scheduler, and do not wait for the answer."""
         self.check()
-        raise broken[0] if broken else self._gone()
+        asked = getattr(self.client.scheduler, route)(**message)
+        try:
+            return asyncio.run_coroutine_threadsafe(asked, self.client.loop.asyncio_loop)
+        except RuntimeError:  # the client was closed, and its event loop with it
+            asked.close()
+            raise self._gone() from None
+
+    async def call(self, fn: Callable[..., T], *args: Any) -> T:
+        """Call ``fn``, which blocks, in a thread, and wait for it as for any answer."""
+        self.check()
+        return await self.answer(_threads.submit(fn, *args))
 
     # -- tasks --------------------------------------------------------------------------------------------------------
 
@@ -134,12 +158,12 @@ class Link:
         self.check()
         if graph is None:
             return [future_of(key, self.client) for key in keys]
-        futures = await self.call(self._submit, graph, list(keys))
-        self.held.extend(futures)
-        return futures
+        return await self.call(self._submit, graph, list(keys))
 
     def _submit(self, graph: Any, keys: list[Key]) -> list[Future]:
-        return self.client.get(graph, keys, sync=False)
+        futures = self.client.get(graph, keys, sync=False)
+        self.held.extend(futures)
+        return futures
 
     async def scatter(self, sheet: Sheet, value: Any) -> Key:
         """Send a value to all workers, and give its key."""
@@ -158,18 +182,9 @@ class Link:
         while not all(future.done() for future in futures):
             await self.news()
 
-    async def result(self, future: Future) -> Any:
-        """Wait for the result of a task; raises what Dask raises."""
-        await self.done([future])
-        return await self.call(future.result)
-
     async def gather(self, futures: Sequence[Future]) -> list[Any]:
         """Give the results of tasks that have ended."""
         return await self.call(lambda: list(self.client.gather(list(futures))))
-
-    async def stop(self, scope: Any, but: Any = ()) -> None:
-        """Stop what runs in a scope, except what is ``but`` or in it."""
-        await self.call(self._stop, scope, but)
 
     def release(self, futures: Sequence[Future]) -> None:
         """Let the cluster forget results that nothing needs any more."""

@@ -53,7 +53,7 @@ class Spreader:
         client = client_in_task()
         self.here.make_room()
         scope, name = ("fork", uuid.uuid4().hex[:12]), uuid.uuid4().hex[:12]
-        link = Link(client, lambda stopped, but: self.here.tell("mce-stop", scope=list(stopped), but=but))
+        link = Link(client, self._stop)
         around = Around(tuple(fiber.scopes()), fiber.attempt(), held_around(fiber), fiber.shape)
         reply_to = (await link.mail()).topic
         in_turn = region.limit is not None
@@ -83,6 +83,9 @@ class Spreader:
         ends, order = _ends(chunks, fiber, fan)
         check_complete(region, ends)
         return ends, order
+
+    async def _stop(self, scope: Any, but: Any) -> None:
+        self.here.tell("mce-stop", scope=list(scope), but=but)
 
     async def _publish(self, region: ForkRegion, fiber: Fiber) -> str:
         """Have other workers find the fork; gives the name of its program."""

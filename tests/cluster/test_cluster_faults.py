@@ -309,6 +309,39 @@ def test_nothing_is_left_of_a_cancelled_run(
     assert lines(tmp_path) == told
 
 
+@pytest.mark.parametrize("route", ["mce_open", "mce_stop", "mce_close"])
+def test_nothing_is_left_when_the_coordinator_is_slow(
+    cluster: Any, client: Any, backend: DaskBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, route: str
+) -> None:
+    """A cancellation of asyncio's own, which no scope of anyio's holds back, comes twice while something is asked."""
+    faulty.same.run_sync(1, backend=backend)
+    handlers, asked = cluster.scheduler.handlers, threading.Event()
+    answer = handlers[route]
+
+    async def slowly(**message: Any) -> Any:
+        asked.set()
+        await asyncio.sleep(0.3)
+        return answer(**message)
+
+    async def cancelled() -> None:
+        run = asyncio.ensure_future(gather(faulty.waits, HELD).run(1, deps=str(tmp_path), backend=backend))
+        if route != "mce_open":
+            await anyio.to_thread.run_sync(until, lambda: len(lines(tmp_path, "begin")) >= 2)
+            run.cancel()
+        await anyio.to_thread.run_sync(asked.wait)
+        for _ in range(2):
+            run.cancel()
+            await asyncio.sleep(0.05)
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    monkeypatch.setitem(handlers, route, slowly)
+    asyncio.run(cancelled())
+    check_nothing_is_left(client)
+    told = lines(tmp_path)
+    assert places(told, "opened") == places(told, "closed")
+
+
 def threads_and_files(dask_worker: Any = None) -> tuple[int, int]:
     return threading.active_count(), len(os.listdir("/proc/self/fd"))
 
