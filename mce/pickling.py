@@ -1,15 +1,17 @@
 """Trees as flat lists, for ``pickle``, which would recurse over them as deep as they are.
 
-A tree is a list of rows in postorder, each a class of nodes with its values, in which a child is the number of its row.
+A tree is a list of rows in postorder, each a class of nodes with its values, in which a child is the number of its row,
+and which of the values are children.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any, TypeAlias, get_args
 
 from mce.records import dataclass
@@ -17,7 +19,7 @@ from mce.syntax import Node, postorder
 
 __all__ = ["flatten", "portable", "rebuild", "restored"]
 
-Row: TypeAlias = tuple[type[Node], tuple[Any, ...]]
+Row: TypeAlias = tuple[type[Node], tuple[Any, ...], tuple[int, ...]]
 
 _NODES = frozenset(get_args(Node))
 
@@ -27,16 +29,45 @@ _main_by_code = ContextVar("_main_by_code", default=False)
 def flatten(root: Node) -> list[Row]:
     """Give ``root`` as rows, of which it is the last."""
     nodes = postorder(root)
-    rows = {id(node): _Child(at) for at, node in enumerate(nodes)}
-    return [(type(node), tuple(_numbered(getattr(node, f.name), rows) for f in fields(node))) for node in nodes]
+    at_row = {id(node): at for at, node in enumerate(nodes)}
+    known: dict[tuple[int, ...], tuple[int, ...]] = {}  # the same tuple for all rows, which pickle writes once
+    rows: list[Row] = []
+    for node in nodes:
+        values, children = [], []
+        for place, value in enumerate(_values_of(node)):
+            row = at_row.get(id(value))
+            if row is not None:
+                children.append(place)
+                values.append(row)
+            else:
+                values.append(_numbered(value, at_row))
+        where = tuple(children)
+        rows.append((type(node), tuple(values), known.setdefault(where, where)))
+    return rows
 
 
 def rebuild(rows: list[Row]) -> Node:
     """Give the tree of ``rows``."""
     built: list[Node] = []
-    for cls, values in rows:
-        built.append(cls(*(_linked(value, built) for value in values)))
+    for cls, values, children in rows:
+        found = [_linked(value, built) for value in values]
+        for place in children:
+            found[place] = built[values[place]]
+        built.append(cls(*found))
     return built[-1]
+
+
+_getters: dict[type[Node], Callable[[Node], tuple[Any, ...]]] = {}
+
+
+def _values_of(node: Node) -> tuple[Any, ...]:
+    """Give the values of the fields of a node."""
+    get = _getters.get(type(node))
+    if get is None:
+        names = [f.name for f in fields(node)]
+        several = attrgetter(*names) if len(names) > 1 else lambda one: tuple(getattr(one, name) for name in names)
+        get = _getters[type(node)] = several
+    return get(node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +120,10 @@ def _global(module: str, qualname: str) -> Any:
     return found
 
 
-def _numbered(value: Any, rows: Mapping[int, _Child]) -> Any:
+def _numbered(value: Any, rows: Mapping[int, int]) -> Any:
     """Put row numbers in the place of nodes, and where functions are found in the place of those that are decorated."""
     if type(value) in _NODES:
-        return rows[id(value)]
+        return _Child(rows[id(value)])
     if type(value) is tuple:
         held = any(type(v) in _NODES or isinstance(v, tuple) for v in value)
         return tuple(_numbered(v, rows) for v in value) if held else value

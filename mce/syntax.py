@@ -503,13 +503,19 @@ def postorder(root: Node) -> list[Node]:
     """List every distinct node below ``root``, children before parents, ``root`` last."""
     found: list[Node] = []
     seen: set[int] = set()
-    stack: list[tuple[Node, bool]] = [(root, False)]
+    begun: list[Node] = []
+    stack: list[Node | None] = [root]  # ``None``: all below the last that was begun is found
     while stack:
-        node, expanded = stack.pop()
-        if expanded:
-            found.append(node)
+        node = stack.pop()
+        if node is None:
+            found.append(begun.pop())
         elif id(node) not in seen:
             seen.add(id(node))
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(children(node)))
+            below = children(node)
+            if below:
+                begun.append(node)
+                stack.append(None)
+                stack.extend(reversed(below))
+            else:
+                found.append(node)
     return found

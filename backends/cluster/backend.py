@@ -134,20 +134,23 @@ class DaskBackend(AnyioBackend):
     async def _carry_out(self, run: Run, node: Node, value: Any, state: Any) -> End:
         if run.probe is not None:
             raise UsageError("a DaskBackend has no fault points: test with SimulatedBackend")
-        client = await anyio.to_thread.run_sync(self.connected)
+        client = self._client if self._closing is None else None  # not one of its own, which may have been closed
+        if client is None:
+            client = await anyio.to_thread.run_sync(self.connected)
         if isinstance(value, Iterator):
             value = _listed(value)
 
         flow = pack(node)  # what cannot be sent is found here
 
-        def spec(case: str, topic: str | None) -> Spec:
+        def spec(reply_to: str) -> Spec:
             return Spec(
                 run.run_id,
                 flow,
                 value,
                 state,
                 run.deps,
-                topic,
+                reply_to if run.listener is not None else None,
+                reply_to,
                 run.validate,
                 run.careful or value.__class__ is Arguments,
                 self.spread_from,

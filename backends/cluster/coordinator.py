@@ -7,7 +7,10 @@ in the stream that the worker has open anyway, so that it arrives before whateve
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
@@ -18,6 +21,12 @@ __all__ = ["PLUGIN", "Coordinator"]
 
 PLUGIN = "mce-1"
 """The name of the plugin; its number changes when the routes do."""
+
+_OPENS = 10.0
+"""Seconds that a worker waits for a run to be opened, whose tasks it has."""
+
+_CLOSED = 10_000
+"""How many runs are remembered to be over."""
 
 
 class _Case:
@@ -40,6 +49,8 @@ class Coordinator(SchedulerPlugin):
 
     def __init__(self) -> None:
         self.cases: dict[str, _Case] = {}
+        self.closed: deque[str] = deque(maxlen=_CLOSED)
+        self.awaited: dict[str, asyncio.Event] = {}
         self.scheduler: Any = None
 
     async def start(self, scheduler: Any) -> None:
@@ -68,10 +79,13 @@ class Coordinator(SchedulerPlugin):
     def open(self, run: str, client: str, spec: Any, lease: float) -> None:
         """Begin a run."""
         self.cases[run] = _Case(client, spec, lease)
+        if run in self.awaited:
+            self.awaited[run].set()
 
     def close_run(self, run: str) -> None:
         """Forget a run, here and on its workers."""
         case = self.cases.pop(run, None)
+        self.closed.append(run)
         if case is not None:
             case.shelf.close()
             self._tell(case, {"op": "mce-forget", "run": run})
@@ -86,8 +100,17 @@ class Coordinator(SchedulerPlugin):
         for case in self.cases.values():
             case.workers.discard(worker)
 
-    def join(self, run: str, worker: str) -> Any:
-        """Have a worker take part: give the spec and what was stopped so far; ``None`` if the run is over."""
+    async def join(self, run: str, worker: str) -> Any:
+        """Have a worker take part: give the spec and what was stopped so far; ``None`` if the run is over.
+
+        A run is opened and its tasks are submitted at the same time, and a worker may be the first to come.
+        """
+        if run not in self.cases and run not in self.closed:
+            opened = self.awaited.setdefault(run, asyncio.Event())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_OPENS):
+                    await opened.wait()
+            self.awaited.pop(run, None)
         case = self.cases.get(run)
         if case is None:
             return None

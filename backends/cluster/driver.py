@@ -25,7 +25,7 @@ from mce.backends.cluster.link import Link
 from mce.backends.cluster.outbox import opened
 from mce.backends.cluster.plan import Planner, cuts, is_driven, needs_of
 from mce.backends.cluster.sheet import Key, Needs, Sheet
-from mce.backends.cluster.wire import Ended, pack, raised_in
+from mce.backends.cluster.wire import Ended, Packed, pack, raised_in
 from mce.backends.cluster.work import StageAt, scopes_of, width
 from mce.engine.blocks import Block
 from mce.engine.branches import EachRegion, End, ForkRegion
@@ -50,7 +50,7 @@ class Driver:
         self,
         client: Client,
         node: Node,
-        spec: Callable[[str, str | None], Spec],
+        spec: Callable[[str], Spec],
         listener: Listener | None,
         needs: Needs,
     ) -> None:
@@ -61,6 +61,7 @@ class Driver:
         self.needs = needs
         self.make_spec = spec
         self.events: deque[Event] = deque()
+        self.ended: Ended | None = None
 
     async def run(self) -> End:
         """Run to the end and give it."""
@@ -69,7 +70,7 @@ class Driver:
         if self.client not in _registered:
             await self.link.call(register, self.client)
         mail = await self.link.mail()
-        self.spec = self.make_spec(self.case, mail.topic if self.listener is not None else None)
+        self.spec = self.make_spec(mail.topic)
         first = Ended(pack((self.spec.input, None, self.spec.state, None, None)))  # what cannot be sent is found here
         large = first.__sizeof__() > _LARGE
         data = pack(replace(self.spec, input=None) if large else self.spec).plain()
@@ -87,7 +88,8 @@ class Driver:
     async def _run(self, first: Key | None) -> End:
         try:
             future = await self._submitted(first)
-            await self._wait([future])
+            await self.link.answer(self.opening)
+            await self._wait([future], told=True)
             end = await self._end(future)
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
@@ -103,17 +105,18 @@ class Driver:
             await self.link.stop((), ())
             await self._wait(self.link.held)
 
-    async def _wait(self, futures: list[Future]) -> None:
+    async def _wait(self, futures: list[Future], *, told: bool = False) -> None:
+        """Wait for tasks to be done; ``told``: or to be told how the run has ended."""
         for future in futures:
             if not future.done():
                 future.add_done_callback(lambda _: self.link.wake())
-        while not all(future.done() for future in futures):
+        while not all(future.done() for future in futures) and not (told and self.ended is not None):
             await self.link.news()
             self._tell()
 
     async def _end(self, future: Future) -> End | None:
         try:
-            found: Ended = await self.link.call(future.result)
+            found = self.ended if self.ended is not None else await self.link.call(future.result)
         except Exception as broken:
             self.link.check()
             return End(None, await self._lost(broken), self.spec.state, None)
@@ -154,7 +157,8 @@ class Driver:
         for cut in cuts(root, self.needs):
             lists = isinstance(cut.region, EachRegion)
             if joins or lists or cut.at > start or cut.region is None:
-                at = StageAt(self.case, (), start, cut.at, joins, lists=lists, order=order)
+                ends = cut.region is None
+                at = StageAt(self.case, (), start, cut.at, joins, lists=lists, order=order, last=ends)
                 before = planner.stage(root, at, before, branches)
                 branches, joins, order = [], False, None
             start = cut.at
@@ -165,7 +169,7 @@ class Driver:
                     branches = planner.branches(root, (), cut.at, before)
                 start, joins = cut.at + 1, True
         assert before is not None
-        (last,) = await self._submit([before])
+        (last,) = await self.link.submit(self.sheet, [before])
         return last
 
     async def _fan(self, root: Block, at: int, before: Key | None) -> tuple[list[Key], tuple[int, ...] | None]:
@@ -176,7 +180,7 @@ class Driver:
             assert before is not None
             size = await self._reached(region, before)
         elif before is not None:
-            await self._submit([before])
+            await self.link.submit(self.sheet, [before])
         if not size:
             return [], None
         scope, name = (at,), uuid.uuid4().hex[:12]
@@ -219,7 +223,7 @@ class Driver:
     async def _reached(self, region: EachRegion, before: Key) -> int:
         """Say how many branches an ``each`` has; none if it is not reached."""
         number = self.sheet.add("width", region.name, width, before, needs=self.needs)
-        _, found = await self._submit([before, number])
+        _, found = await self.link.submit(self.sheet, [before, number])
         await self._wait([found])
         size, reached = await self._width(found)
         return size if reached else 0
@@ -242,10 +246,6 @@ class Driver:
     async def _stop(self, scope: Any, but: Any) -> None:
         await self._ask("mce_stop", scope=list(scope), but=list(but))
 
-    async def _submit(self, keys: list[Key]) -> list[Future]:
-        await self.link.answer(self.opening)
-        return await self.link.submit(self.sheet, keys)
-
     def _close(self) -> None:
         """Have the cluster forget the run, and do not wait for that: nothing keeps it from happening."""
 
@@ -256,7 +256,10 @@ class Driver:
         self.opening.add_done_callback(opened)
 
     def _hear(self, message: dict[str, Any]) -> None:
-        opened(message, self.events.append)
+        if "end" in message:
+            self.ended = Ended(Packed(message["end"]))
+        else:
+            opened(message, self.events.append)
         self.link.wake()
 
     def _tell(self) -> None:

@@ -48,6 +48,8 @@ class Spec:
     deps: Any
     topic: str | None
     """Where events are told to; ``None`` when nobody listens."""
+    reply_to: str
+    """Where the end of the run is told to."""
     validate: bool
     careful: bool
     spread_from: int
@@ -228,6 +230,8 @@ class Hosted:
     def is_stopped(self, scopes: frozenset[Hashable]) -> bool:
         """Whether nothing in ``scopes`` is to run any more."""
         stopped = self._stopped
+        if not stopped:
+            return self._over
         return self._over or any(scope in stopped and stopped[scope].isdisjoint(scopes) for scope in scopes)
 
     def forget(self) -> None:

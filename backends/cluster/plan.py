@@ -84,12 +84,13 @@ class Planner:
         return [self.branch(inner, (*address, at, number), before) for number, inner in enumerate(region.blocks)]
 
     def branch(self, block: Block, address: Address, before: Key | None) -> Key:
-        inner = sum(len(blocks_of(cut.region)) for cut in cuts(block, self.base, static=True) if cut.forks)
-        self.left -= inner
-        deep = len(address) >= 2 * _DEEP or self.left < 0
+        parts = list(cuts(block, self.base, static=True))
+        self.left -= sum(len(blocks_of(cut.region)) for cut in parts if cut.forks)
+        if len(address) >= 2 * _DEEP or self.left < 0:
+            parts = list(cuts(block, self.base, static=True, deep=True))
         start, joins, enters, found = 0, False, True, before
         branches: list[Key] = []
-        for cut in cuts(block, self.base, static=True, deep=deep):
+        for cut in parts:
             if joins or cut.at > start or cut.region is None:
                 at = StageAt(self.run_id, address, start, cut.at, joins, enters)
                 found = self.stage(block, at, found, branches)
@@ -125,8 +126,9 @@ def cuts(block: Block, base: Needs, *, static: bool = False, deep: bool = False)
             yield Cut(at, op)
             needs = None
             continue
-        own = needs_of([op], base)
-        if needs is not None and own != needs:
+        plain = op.__class__ is Op and (op.spec is None or not op.spec.resources)
+        own = base if plain else needs_of([op], base)
+        if needs is not None and own is not needs and own != needs:
             yield Cut(at, "needs")
         needs = own
     yield Cut(len(block.ops))

@@ -44,7 +44,7 @@ class StageAt(NamedTuple):
     """A stretch of operations, from ``start`` to before ``stop``, of the block at ``address``.
 
     ``joins``: the fork before it meets in it. ``enters``: it begins a branch. ``lists``: an ``each`` follows, whose
-    elements it gives as a list.
+    elements it gives as a list. ``last``: the run ends with it, and whoever drives it is told how.
     """
 
     run_id: str
@@ -55,6 +55,7 @@ class StageAt(NamedTuple):
     enters: bool = False
     lists: bool = False
     order: tuple[int, ...] | None = None
+    last: bool = False
 
 
 class TaskAt(NamedTuple):
@@ -76,7 +77,7 @@ def scopes_of(address: Address) -> frozenset[Any]:
 
 def stage(at: StageAt, before: Ended | None, *branches: Any) -> Ended:
     """Run a stretch after what ``before`` gave, or the run's own input; a stretch that joins is given the branches."""
-    return _in_run(at.run_id, scopes_of(at.address), partial(_stage, at, before, branches))
+    return _in_run(at.run_id, scopes_of(at.address), partial(_stage, at, before, branches), last=at.last)
 
 
 async def _stage(at: StageAt, before: Ended | None, branches: Sequence[Any], here: Hosted) -> Ended:
@@ -302,7 +303,13 @@ def _finish(course: Course, ends: list[End | None]) -> Any:
 # -- all of them -------------------------------------------------------------------------------------------------------
 
 
-def _in_run(run_id: str, scopes: frozenset[Any], main: Callable[[Hosted], Coroutine[Any, Any, Ended]]) -> Ended:
+_SMALL = 10_000
+"""The most bytes of an end that is told; scheduler and workers keep what they are told for a while."""
+
+
+def _in_run(
+    run_id: str, scopes: frozenset[Any], main: Callable[[Hosted], Coroutine[Any, Any, Ended]], *, last: bool = False
+) -> Ended:
     try:
         here = hosted(run_id)
         found = here.run(scopes, lambda: main(here))
@@ -310,7 +317,11 @@ def _in_run(run_id: str, scopes: frozenset[Any], main: Callable[[Hosted], Corout
         return ended(broken_end(broken), Place(""))
     if here.outbox is not None:
         here.outbox.flush()
-    return Ended(None) if found is None else found
+    if found is None:
+        return Ended(None)
+    if last and found.packed is not None and not found.packed.buffers and len(found.packed.data) <= _SMALL:
+        here.worker.log_event(here.spec.reply_to, {"run": run_id, "end": found.packed.data})
+    return found
 
 
 def broken_end(broken: BaseException) -> End:

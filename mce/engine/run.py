@@ -57,7 +57,8 @@ def run_sync(flow: Flow[Any, Any, Any, Any], input: Any, state: Any, **options: 
     if _in_loop():
         raise UsageError("run_sync was called inside a running event loop: say outcome = await flow.run(...)")
     prepared = prepare(flow, input, state, **options)
-    return prepared.backend.run_sync(prepared.run, needs_loop=_needs_loop(flow.node))
+    backend = prepared.backend
+    return backend.run_sync(prepared.run, needs_loop=backend.remote is not None or _needs_loop(flow.node))
 
 
 def _in_loop() -> bool:

@@ -342,6 +342,35 @@ def test_nothing_is_left_when_the_coordinator_is_slow(
     assert places(told, "opened") == places(told, "closed")
 
 
+def test_a_worker_that_comes_before_the_run_is_opened_waits(
+    cluster: Any, client: Any, backend: DaskBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers = cluster.scheduler.handlers
+    open_run, join, came = handlers["mce_open"], handlers["mce_join"], asyncio.Event()
+
+    async def opens_late(**message: Any) -> Any:
+        await came.wait()
+        return open_run(**message)
+
+    def joins(**message: Any) -> Any:
+        came.set()
+        return join(**message)
+
+    monkeypatch.setitem(handlers, "mce_open", opens_late)
+    monkeypatch.setitem(handlers, "mce_join", joins)
+    assert gather(faulty.same, faulty.same).run_sync(7, backend=backend).value == (7, 7)
+    check_nothing_is_left(client)
+
+
+def test_a_worker_that_comes_after_the_run_is_told_so(cluster: Any, client: Any, backend: DaskBackend) -> None:
+    faulty.same.run_sync(1, backend=backend)
+    coordinator = cluster.scheduler.plugins["mce-1"]
+    check_nothing_is_left(client)
+    over = coordinator.closed[-1]
+    assert client.sync(client.scheduler.mce_join, run=over, worker="tcp://anywhere:1") is None
+    assert coordinator.awaited == {}
+
+
 def threads_and_files(dask_worker: Any = None) -> tuple[int, int]:
     return threading.active_count(), len(os.listdir("/proc/self/fd"))
 

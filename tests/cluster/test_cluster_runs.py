@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 from collections.abc import Callable
@@ -40,7 +41,9 @@ from tests.cluster.work import Tally, counts, double, inc, where
 def tasks_of(client: Any, run: Callable[[], Any]) -> int:
     """Count the tasks that workers executed for ``run``."""
 
-    def executed(dask_worker: Any) -> int:
+    async def executed(dask_worker: Any) -> int:
+        while dask_worker.state.executing or dask_worker.state.long_running:  # noqa: ASYNC110 - of which it tells nobody
+            await asyncio.sleep(0.005)
         return int(dask_worker.state.executed_count)
 
     before = sum(client.run(executed).values())
@@ -54,6 +57,11 @@ def chain(n: int) -> Flow[int, int]:
     for _ in range(n - 1):
         flow = flow >> inc
     return flow
+
+
+@pytest.mark.parametrize("value", ["small", "l" * 100_000, bytearray(2_000_000)], ids=["small", "large", "buffer"])
+def test_an_end_is_told_or_fetched(backend: DaskBackend, value: Any) -> None:
+    assert work.same.run_sync(value, backend=backend).value == value
 
 
 # -- what becomes tasks ------------------------------------------------------------------------------------------------

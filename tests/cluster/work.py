@@ -25,6 +25,11 @@ async def inc(value: int) -> int:
 
 
 @step
+def same(value: Any) -> Any:
+    return value
+
+
+@step
 def double(value: int) -> int:
     return value * 2
 
