@@ -184,8 +184,9 @@ class Driver:
         if not size:
             return [], None
         scope, name = (at,), uuid.uuid4().hex[:12]
-        needs, aside = needs_of([region], self.needs), self.spec.waiting * self.link.workers
-        path, told = region.name, self._tell
+        nthreads = await self.link.nthreads()
+        threads, aside = sum(nthreads.values()), self.spec.waiting * len(nthreads)
+        needs, path, told = needs_of([region], self.needs), region.name, self._tell
         fan = Fan(
             self.link,
             self.sheet,
@@ -198,6 +199,7 @@ class Driver:
             self.spec.chunk,
             needs,
             before,
+            threads,
             aside,
             told,
         )
@@ -209,7 +211,7 @@ class Driver:
             scope,
             scopes_of(()) | {scope},
             Around(),
-            spreads=size < self.link.threads,
+            spreads=size < threads,
             in_turn=region.limit is not None,
             tells=keys is None,
             reply_to=(await self.link.mail()).topic,

@@ -87,6 +87,8 @@ class Fan:
     needs: Needs
     before: Any
     """The key of the end before the fork; or a function that gives the packed inputs of a range of branches."""
+    threads: int
+    """How many tasks the cluster can run at once."""
     aside: int
     """How many tasks of the cluster may wait aside while others run."""
     told: Callable[[], None]
@@ -125,7 +127,7 @@ class Fan:
         return [sent.future for sent in sorted(self.sent, key=lambda sent: sent.low)]
 
     async def _run(self) -> None:
-        threads = self.link.threads
+        threads = max(1, self.threads)
         sizes = Sizes(1 if self.region.mode in ("race", "quorum") else self.chunk, threads)
         low, over, quiet = 0, False, 0
         while True:

@@ -193,12 +193,6 @@ class Link:
         for future in futures:
             future.release()
 
-    @property
-    def workers(self) -> int:
-        """How many workers there are."""
-        return len(self.client.nthreads())
-
-    @property
-    def threads(self) -> int:
-        """How many tasks the cluster can run at once; at least one."""
-        return max(1, sum(self.client.nthreads().values()))
+    async def nthreads(self) -> dict[str, int]:
+        """Say how many tasks each worker can run at once."""
+        return await self.call(self.client.nthreads)

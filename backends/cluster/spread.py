@@ -64,10 +64,13 @@ class Spreader:
             some = inputs[low:high] if isinstance(region, EachRegion) else [inputs] * (high - low)
             return pack((fiber.state, some))
 
-        needs, aside = needs_of([region], spec.needs), spec.waiting * link.workers
+        nthreads = await link.nthreads()
+        needs, threads, aside = needs_of([region], spec.needs), sum(nthreads.values()), spec.waiting * len(nthreads)
         sheet, path = Sheet(f"0{uuid.uuid4().hex[:9]}"), fiber.within(region.name)
         case, width = self.here.run_id, len(branches)
-        fan = Fan(link, sheet, case, name, scope, region, width, path, spec.chunk, needs, given, aside, _nothing)
+        fan = Fan(
+            link, sheet, case, name, scope, region, width, path, spec.chunk, needs, given, threads, aside, _nothing
+        )
         try:
             futures = await fan.run()
             chunks: list[Chunk] = await link.gather(futures)
