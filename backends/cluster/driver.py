@@ -74,9 +74,9 @@ class Driver:
         first = Ended(pack((self.spec.input, None, self.spec.state, None, None)))  # what cannot be sent is found here
         large = first.__sizeof__() > _LARGE
         data = pack(replace(self.spec, input=None) if large else self.spec).plain()
-        mail.readers[self.case] = self._hear
         ours = {"run": self.case, "client": self.client.id, "lease": self.spec.lease}
         self.opening = self.link.ask("mce_open", spec=data, **ours)
+        mail.readers[self.case] = self._hear
         try:
             return await self._run(await self.link.scatter(self.sheet, first) if large else None)
         finally:

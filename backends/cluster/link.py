@@ -124,6 +124,8 @@ class Link:
                         self.check()
                 except asyncio.CancelledError as native:  # asyncio's own, which no scope holds back
                     cancelled = native
+            if asked.cancelled():  # with the client's event loop
+                raise self._gone()
             if isinstance(asked.exception(), OSError):  # the client may not have seen yet what that comes of
                 await anyio.sleep(_WATCH)
                 self.check()

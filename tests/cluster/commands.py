@@ -15,10 +15,14 @@ ROOT = Path(__file__).parents[2]
 
 
 class Commands:
-    """``dask scheduler`` and ``dask worker`` in processes of their own, which end with the ``with`` block."""
+    """``dask scheduler`` and ``dask worker`` in processes of their own, which end with the ``with`` block.
 
-    def __init__(self, folder: Path, workers: int) -> None:
+    ``options`` are given to all of them.
+    """
+
+    def __init__(self, folder: Path, workers: int, *options: str) -> None:
         self.folder = folder
+        self.options = options
         self.file = folder / "scheduler.json"
         self.scheduler = self._start("scheduler", "--scheduler-file", str(self.file), "--port", "0")
         self.workers = [self.add_worker() for _ in range(workers)]
@@ -39,7 +43,7 @@ class Commands:
     def _start(self, command: str, *arguments: str) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         with open(self.folder / "output", "ab") as output:
-            line = [sys.executable, "-m", "dask", command, *arguments]
+            line = [sys.executable, "-m", "dask", command, *arguments, *self.options]
             return subprocess.Popen(line, env=environment, stdout=output, stderr=output)
 
     def __enter__(self) -> Commands:

@@ -20,6 +20,7 @@ from textwrap import dedent
 from typing import Any, TypeAlias
 
 import pytest
+import trustme
 
 from mce.backends.cluster.uploads import Sources, _Prints, sources_below
 from mce.cli import main
@@ -153,6 +154,34 @@ def test_nothing_of_a_run_stays_on_the_cluster(mce: Run, cluster: Any, client: A
 
 def finders() -> int:
     return sum(type(one).__name__ == "_Finder" for one in sys.meta_path)
+
+
+def test_a_cluster_that_speaks_tls(mce: Run, folder: Path) -> None:
+    """All of it with keys of one authority: without them, or with those of another, nobody takes part."""
+    ours, theirs = keys(folder / "ours"), keys(folder / "theirs")
+    with Commands(folder, 1, "--protocol", "tls", *named(ours, "ca-file", "cert", "key")) as started:
+        asked = ["weighing.py:words", "--backend", "dask", "--scheduler", started.address, "--input", '["an", "apple"]']
+        status, out, _ = mce(*asked, *named(ours, "ca", "cert", "key"))
+        assert (status, out) == (0, "(Word(text='an', weight=4), Word(text='apple', weight=10))\n")
+        for others in (named(theirs, "ca", "cert", "key"), named((ours[0], *theirs[1:]), "ca", "cert", "key")):
+            status, out, err = mce(*asked, *others)
+            assert (status, out) == (2, "")
+            assert f"no scheduler can be reached at {started.address}" in err
+
+
+def keys(folder: Path) -> tuple[str, str, str]:
+    """Write the certificate of an authority, and a certificate signed by it with its key; give the files."""
+    folder.mkdir()
+    authority = trustme.CA()
+    given = authority.issue_cert("127.0.0.1", "localhost")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    given.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    given.private_key_pem.write_to_path(folder / "key.pem")
+    return str(folder / "ca.pem"), str(folder / "cert.pem"), str(folder / "key.pem")
+
+
+def named(files: tuple[str, str, str], *options: str) -> list[str]:
+    return [part for option, file in zip(options, files, strict=True) for part in (f"--tls-{option}", file)]
 
 
 # -- what is sent -----------------------------------------------------------------------------------------------------
