@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, get_args
 from mce.records import dataclass
 from mce.syntax import Node, postorder
 
-__all__ = ["flatten", "portable", "rebuild", "restored"]
+__all__ = ["Flat", "flatten", "portable", "rebuild", "restored"]
 
 Row: TypeAlias = tuple[type[Node], tuple[Any, ...], tuple[int, ...]]
 
@@ -55,6 +55,20 @@ def rebuild(rows: list[Row]) -> Node:
             found[place] = built[values[place]]
         built.append(cls(*found))
     return built[-1]
+
+
+class Flat:
+    """A tree that is pickled often, and flattened once; what it becomes elsewhere is its root.
+
+    Its values are pickled as they are by then.
+    """
+
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self._rows = flatten(root)
+
+    def __reduce__(self) -> Any:
+        return rebuild, (flatten(self.root) if _main_by_code.get() else self._rows,)
 
 
 _getters: dict[type[Node], Callable[[Node], tuple[Any, ...]]] = {}

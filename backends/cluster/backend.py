@@ -23,6 +23,7 @@ from mce.engine.branches import End
 from mce.engine.fiber import Run
 from mce.engine.protocol import Backend, Remote
 from mce.errors import ClusterError, DefinitionError, UsageError
+from mce.pickling import Flat
 from mce.syntax import Arguments, Node, StepSpec
 
 __all__ = ["DaskBackend"]
@@ -89,6 +90,7 @@ class DaskBackend(AnyioBackend):
         blocks = isinstance(cluster, distributed.Client) and not cluster.asynchronous
         self._client: Client | None = client if blocks else None
         self._closing: Callable[[], object] | None = None
+        self._last: Flat | None = None
         self._lock = threading.Lock()
 
     @property
@@ -140,7 +142,7 @@ class DaskBackend(AnyioBackend):
         if isinstance(value, Iterator):
             value = _listed(value)
 
-        flow = pack(node)  # what cannot be sent is found here
+        flow = pack(self._flat(node))  # what cannot be sent is found here
 
         def spec(reply_to: str) -> Spec:
             return Spec(
@@ -161,6 +163,13 @@ class DaskBackend(AnyioBackend):
             )
 
         return await Driver(client, node, spec, run.listener, self.needs).run()
+
+    def _flat(self, node: Node) -> Flat:
+        """Give what is pickled for a flow; often it is that of the run before."""
+        found = self._last
+        if found is None or found.root is not node:
+            found = self._last = Flat(node)
+        return found
 
     async def call(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], spec: StepSpec

@@ -89,7 +89,7 @@ class Driver:
         try:
             future = await self._submitted(first)
             await self.link.answer(self.opening)
-            await self._wait([future], told=True)
+            await self._wait([future])
             end = await self._end(future)
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
@@ -105,12 +105,11 @@ class Driver:
             await self.link.stop((), ())
             await self._wait(self.link.held)
 
-    async def _wait(self, futures: list[Future], *, told: bool = False) -> None:
-        """Wait for tasks to be done; ``told``: or to be told how the run has ended."""
+    async def _wait(self, futures: list[Future]) -> None:
         for future in futures:
             if not future.done():
                 future.add_done_callback(lambda _: self.link.wake())
-        while not all(future.done() for future in futures) and not (told and self.ended is not None):
+        while not all(future.done() for future in futures):
             await self.link.news()
             self._tell()
 

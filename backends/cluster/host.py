@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import anyio
 from distributed import Worker, get_worker, secede
 
+from mce.backends.cluster.ends import Ends
 from mce.backends.cluster.outbox import Outbox
 from mce.backends.cluster.sheet import Needs
 from mce.backends.cluster.wire import Packed, unpack
@@ -111,9 +112,10 @@ def _loop_here() -> _Loop:
 class Hosted:
     """One run on one worker."""
 
-    def __init__(self, run_id: str, worker: Worker) -> None:
+    def __init__(self, run_id: str, worker: Worker, ends: Ends) -> None:
         self.run_id = run_id
         self.worker = worker
+        self.ends = ends
         self.address: str = worker.address
         self.lock = threading.Lock()
         """Of what runs here; the worker's event loop takes it too, so that nothing is waited for under it."""
@@ -304,6 +306,7 @@ def _loaded(flow: Packed) -> Node:
 
 
 _known: WeakKeyDictionary[Worker, dict[str, Hosted]] = WeakKeyDictionary()
+_ends: WeakKeyDictionary[Worker, Ends] = WeakKeyDictionary()
 _knowing = threading.RLock()
 
 
@@ -317,7 +320,7 @@ def hosted(run_id: str) -> Hosted:
             _listen(worker, runs)
         found = runs.get(run_id)
         if found is None:
-            found = runs[run_id] = Hosted(run_id, worker)
+            found = runs[run_id] = Hosted(run_id, worker, _ends[worker])
     with found.loading:
         if not hasattr(found, "spec"):
             try:
@@ -330,7 +333,7 @@ def hosted(run_id: str) -> Hosted:
 
 
 def _listen(worker: Worker, runs: dict[str, Hosted]) -> None:
-    """Have the worker heed what the coordinator tells it."""
+    """Have the worker heed what the coordinator tells it, and tell how runs end."""
 
     def stop(run: str, scope: Any, but: Any, **_: Any) -> None:
         if run in runs:
@@ -341,6 +344,8 @@ def _listen(worker: Worker, runs: dict[str, Hosted]) -> None:
             runs.pop(run).forget()
 
     worker.stream_handlers |= {"mce-stop": stop, "mce-forget": forget}
+    ends = _ends[worker] = Ends()
+    worker.loop.add_callback(worker.plugin_add, ends)
 
 
 def _scope(found: Any) -> Hashable:

@@ -303,10 +303,6 @@ def _finish(course: Course, ends: list[End | None]) -> Any:
 # -- all of them -------------------------------------------------------------------------------------------------------
 
 
-_SMALL = 10_000
-"""The most bytes of an end that is told; scheduler and workers keep what they are told for a while."""
-
-
 def _in_run(
     run_id: str, scopes: frozenset[Any], main: Callable[[Hosted], Coroutine[Any, Any, Ended]], *, last: bool = False
 ) -> Ended:
@@ -319,8 +315,8 @@ def _in_run(
         here.outbox.flush()
     if found is None:
         return Ended(None)
-    if last and found.packed is not None and not found.packed.buffers and len(found.packed.data) <= _SMALL:
-        here.worker.log_event(here.spec.reply_to, {"run": run_id, "end": found.packed.data})
+    if last:
+        here.ends.keep(here.worker, here.spec.reply_to, run_id, found)
     return found
 
 

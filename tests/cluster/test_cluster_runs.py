@@ -59,9 +59,35 @@ def chain(n: int) -> Flow[int, int]:
     return flow
 
 
-@pytest.mark.parametrize("value", ["small", "l" * 100_000, bytearray(2_000_000)], ids=["small", "large", "buffer"])
-def test_an_end_is_told_or_fetched(backend: DaskBackend, value: Any) -> None:
-    assert work.same.run_sync(value, backend=backend).value == value
+@pytest.mark.parametrize(
+    ("value", "fetched"),
+    [("small", 0), ("l" * 100_000, 1), (pickle.PickleBuffer(b"b" * 100_000), 1)],
+    ids=["small", "large", "buffer"],
+)
+def test_a_small_end_is_told_and_a_large_one_fetched(
+    client: Any, backend: DaskBackend, monkeypatch: pytest.MonkeyPatch, value: Any, fetched: int
+) -> None:
+    work.same.run_sync(0, backend=backend)
+    asked: list[Any] = []
+    fetch = client._gather
+
+    async def fetches(*arguments: Any, **options: Any) -> Any:
+        asked.append(arguments)
+        return await fetch(*arguments, **options)
+
+    monkeypatch.setattr(client, "_gather", fetches)
+    found = work.same.run_sync(value, backend=backend).value
+    assert bytes(found) == bytes(value) if isinstance(value, pickle.PickleBuffer) else found == value
+    assert len(asked) == fetched
+
+
+def test_a_flow_is_sent_as_it_is_now(backend: DaskBackend) -> None:
+    """Its tree is flattened once for many runs; what it holds may change between them."""
+    held = [1]
+    flow = pure(held) >> work.same
+    assert flow.run_sync(backend=backend).value == [1]
+    held.append(2)
+    assert flow.run_sync(backend=backend).value == [1, 2]
 
 
 # -- what becomes tasks ------------------------------------------------------------------------------------------------
