@@ -19,7 +19,7 @@ from mce.backends.cluster.sharing import Shelf
 
 __all__ = ["PLUGIN", "Coordinator"]
 
-PLUGIN = "mce-1"
+PLUGIN = "mce-2"
 """The name of the plugin; its number changes when the routes do."""
 
 _OPENS = 10.0

@@ -185,23 +185,9 @@ class Driver:
         scope, name = (at,), uuid.uuid4().hex[:12]
         nthreads = await self.link.nthreads()
         threads, aside = sum(nthreads.values()), self.spec.waiting * len(nthreads)
-        needs, path, told = needs_of([region], self.needs), region.name, self._tell
-        fan = Fan(
-            self.link,
-            self.sheet,
-            self.case,
-            name,
-            scope,
-            region,
-            size,
-            path,
-            self.spec.chunk,
-            needs,
-            before,
-            threads,
-            aside,
-            told,
-        )
+        needs, chunk = needs_of([region], self.needs), self.spec.chunk
+        here = self.link, self.sheet, self.case
+        fan = Fan(*here, name, scope, region, size, region.name, chunk, needs, before, threads, aside, self._tell)
         keys = fan.chunks()
         fork = Fork(
             "",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -23,6 +24,7 @@ import pytest
 
 from mce import DaskBackend, Flow, Step, bracket, each, gather, iterate, pure, race, recurs, settle, validate
 from mce.backends.cluster.client import connect, local_cluster
+from mce.backends.cluster.link import Answer, Link
 from mce.errors import ClusterError, RemoteError, Uncertain
 from tests.cluster import faulty
 from tests.cluster.commands import Commands
@@ -200,7 +202,7 @@ def test_few_elements_begin_after_one_has_failed(
 
 def on_scheduler(dask_scheduler: Any = None) -> tuple[list[str], list[str]]:
     """Give the runs that are known there, and the keys of tasks."""
-    plugin = dask_scheduler.plugins.get("mce-1")
+    plugin = dask_scheduler.plugins.get("mce-2")
     return list(plugin.cases) if plugin else [], [str(key) for key in dask_scheduler.tasks]
 
 
@@ -342,6 +344,28 @@ def test_nothing_is_left_when_the_coordinator_is_slow(
     assert places(told, "opened") == places(told, "closed")
 
 
+def test_what_is_asked_is_answered_before_a_cancelled_run_goes_on() -> None:
+    """Asyncio's own cancellation, which comes as often as somebody asks for it, and through shields of anyio's."""
+
+    async def stop(scope: Any, but: Any) -> None:
+        raise AssertionError("nobody stops anything here")
+
+    async def main() -> None:
+        client: Any = SimpleNamespace(status="running", scheduler=None)
+        asked: Answer[int] = Answer()
+        waiting = asyncio.ensure_future(Link(client, stop).answer(asked))
+        for _ in range(2):
+            await asyncio.sleep(0.01)
+            waiting.cancel()
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        asked.set_result(1)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(main())
+
+
 def test_a_worker_that_comes_before_the_run_is_opened_waits(
     cluster: Any, client: Any, backend: DaskBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,7 +388,7 @@ def test_a_worker_that_comes_before_the_run_is_opened_waits(
 
 def test_a_worker_that_comes_after_the_run_is_told_so(cluster: Any, client: Any, backend: DaskBackend) -> None:
     faulty.same.run_sync(1, backend=backend)
-    coordinator = cluster.scheduler.plugins["mce-1"]
+    coordinator = cluster.scheduler.plugins["mce-2"]
     check_nothing_is_left(client)
     over = coordinator.closed[-1]
     assert client.sync(client.scheduler.mce_join, run=over, worker="tcp://anywhere:1") is None

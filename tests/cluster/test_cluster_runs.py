@@ -142,7 +142,7 @@ def test_a_hundred_thousand_elements(backend: DaskBackend) -> None:
 
 def test_nothing_is_left_on_the_scheduler(client: Any, backend: DaskBackend) -> None:
     def left(dask_scheduler: Any) -> tuple[int, int]:
-        return len(dask_scheduler.plugins["mce-1"].cases), sum(
+        return len(dask_scheduler.plugins["mce-2"].cases), sum(
             any(part in str(key) for part in ("inc-0", "each-0")) for key in dask_scheduler.tasks
         )
 

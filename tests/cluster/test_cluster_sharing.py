@@ -48,7 +48,7 @@ def until(found: Callable[[], Any], missing: Callable[[], Any] = lambda: "it nev
 
 def left_behind(dask_scheduler: Any) -> list[str]:
     """Say which runs the coordinator has, and which tasks of its own."""
-    coordinator = dask_scheduler.plugins.get("mce-1")
+    coordinator = dask_scheduler.plugins.get("mce-2")
     names = [str(task.get_coro()) for task in asyncio.all_tasks()]
     return [*coordinator.cases, *(name for name in names if "Shelf" in name)]
 
